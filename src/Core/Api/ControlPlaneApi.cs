@@ -1,0 +1,161 @@
+using System.Text.Json.Serialization;
+using Baton.Core.Broadcasts;
+using Baton.Core.Cluster;
+using Baton.Core.Operations;
+using Baton.Core.Replication;
+
+namespace Baton.Core.Api;
+
+/// <summary><c>PUT /api/replicate-configuration</c>.</summary>
+/// <param name="Configuration">The configuration wanted.</param>
+/// <param name="ForceUpdate">Promote this secondary at once, without its primary.</param>
+/// <param name="WaitMs">How long to wait for the end before answering 202; 0 to 60000.</param>
+/// <param name="DryRun">Check only.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record UpdateReplicateConfigurationRequest(ReplicateConfiguration? Configuration, bool ForceUpdate = false, int WaitMs = 10_000, bool DryRun = false);
+
+/// <summary>How an update ended.</summary>
+public enum UpdateOutcome
+{
+    /// <summary>The configuration is in force.</summary>
+    Applied,
+
+    /// <summary>It already was; nothing was written.</summary>
+    Unchanged,
+
+    /// <summary>A dry run passed; nothing was written.</summary>
+    Validated,
+}
+
+/// <summary>200 of an update.</summary>
+public sealed record UpdateReplicateConfigurationResponse(UpdateOutcome Outcome, ReplicateConfigurationView Meta, PromotionReport? Promotion = null, string? OperationId = null);
+
+/// <summary>202 of anything that runs on.</summary>
+public sealed record OperationAccepted(string OperationId, Uri StatusUrl);
+
+/// <summary><c>GET /api/replicate-configuration</c>. Tokens are never shown.</summary>
+public sealed record ReplicateConfigurationView(
+    string ClusterId,
+    ClusterRole Role,
+    ReplicateConfiguration? Configuration,
+    long Version,
+    bool ForceUpdated,
+    DateTimeOffset? ForceUpdateTimestamp);
+
+/// <summary>What an operator must know of a forced promotion.</summary>
+/// <param name="Channels">Channels promoted.</param>
+/// <param name="TransactionsRolledBack">Open transactions ended by it.</param>
+/// <param name="BroadcastsSupplemented">Half-delivered broadcasts completed.</param>
+/// <param name="BroadcastsIncomplete">Broadcast ids left incomplete because supplementation is switched off.</param>
+/// <param name="LastReplicated">Per channel: the last record taken over from the old primary.</param>
+/// <param name="EstimatedLossWindowMs">From the oldest of those to the promotion's start: what the old primary acknowledged since may be missing. Null when nothing was ever replicated.</param>
+/// <param name="ElapsedMs">From the request to the end.</param>
+/// <param name="Steps">The steps with their times.</param>
+public sealed record PromotionReport(
+    int Channels,
+    int TransactionsRolledBack,
+    int BroadcastsSupplemented,
+    IReadOnlyList<long> BroadcastsIncomplete,
+    IReadOnlyList<LastReplicated> LastReplicated,
+    long? EstimatedLossWindowMs,
+    long ElapsedMs,
+    IReadOnlyList<OperationStep> Steps);
+
+/// <summary>The last record a channel took over from its source.</summary>
+public sealed record LastReplicated(string Channel, long TimeTick, DateTimeOffset? At);
+
+/// <summary><c>GET /api/topology</c>.</summary>
+public sealed record TopologyView(string ClusterId, long Version, ClusterRole Role, IReadOnlyList<NodeView> Nodes, IReadOnlyList<ChannelView> Channels);
+
+/// <summary>A node of a topology.</summary>
+public sealed record NodeView(string NodeId, Uri Endpoint, long Incarnation, bool Failed, string? Zone, int Capacity, DateTimeOffset? LastHeartbeat);
+
+/// <summary>A channel of a topology.</summary>
+public sealed record ChannelView(string Name, string? Leader, long Term, IReadOnlyList<ReplicaState> Replicas, ChannelAvailability Status);
+
+/// <summary>Whether a channel has a leader.</summary>
+public enum ChannelAvailability
+{
+    /// <summary>It has.</summary>
+    Online,
+
+    /// <summary>No live node could lead it.</summary>
+    Offline,
+}
+
+/// <summary><c>GET /api/route</c>.</summary>
+public sealed record RouteView(long Version, IReadOnlyDictionary<string, RouteEntry> Channels);
+
+/// <summary>Where a channel's leader is.</summary>
+public sealed record RouteEntry(Uri Endpoint, string NodeId, long Term);
+
+/// <summary><c>PUT /api/nodes/{nodeId}</c>.</summary>
+public sealed record JoinNodeRequest(Uri Endpoint, string? Zone = null, int? Capacity = null);
+
+/// <summary>A join: the node's incarnation and what it owns now.</summary>
+public sealed record JoinNodeResponse(string NodeId, long Incarnation, IReadOnlyList<Assignment> Assignments);
+
+/// <summary><c>POST /api/nodes/{nodeId}/heartbeat</c>.</summary>
+public sealed record HeartbeatRequest(long Incarnation, IReadOnlyList<HeartbeatChannel> Channels);
+
+/// <summary>A channel as its node sees it.</summary>
+public sealed record HeartbeatChannel(string Name, long Term, string Role, long FlushedLsn, long CommittedLsn);
+
+/// <summary>What a node should own now. <see cref="MustRejoin"/>: its incarnation is not the present one, so it owns nothing until it joins again.</summary>
+public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bool MustRejoin = false);
+
+/// <summary>One channel a node should own.</summary>
+/// <param name="Channel">Its name.</param>
+/// <param name="Role">leader or replica.</param>
+/// <param name="Term">The term.</param>
+/// <param name="LeaderEndpoint">Where its leader is.</param>
+public sealed record Assignment(string Channel, string Role, long Term, Uri? LeaderEndpoint);
+
+/// <summary><c>POST /api/nodes/{nodeId}/failed</c>.</summary>
+public sealed record NodeFailedRequest(string Reason, string? ObservedBy = null, string? EventId = null, long? Incarnation = null);
+
+/// <summary>Body of queue <c>urgent-failover</c>.</summary>
+public sealed record UrgentFailoverMessage(string EventId, string NodeId, string Reason, DateTimeOffset ObservedAt, long? Incarnation = null, string? ObservedBy = null);
+
+/// <summary>Body of queue <c>routine-reconcile</c>.</summary>
+public sealed record RoutineReconcileMessage(string EventId, string Reason, DateTimeOffset RequestedAt, ReconcileScope? Scope = null);
+
+/// <summary>What to reconcile; all when absent.</summary>
+public sealed record ReconcileScope(string? Channel = null, string? NodeId = null);
+
+/// <summary><c>PUT /api/channels/{name}</c>.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record CreateChannelRequest(int ReplicationFactor = 1);
+
+/// <summary><c>POST /api/broadcasts</c>.</summary>
+/// <param name="Kind">What it does.</param>
+/// <param name="VChannels">Where to.</param>
+/// <param name="Payload">Content (base64 in JSON).</param>
+/// <param name="ResourceKeys">Locks.</param>
+/// <param name="BroadcastId">The id, to repeat a request safely; given out when absent.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record CreateBroadcastRequest(
+    string Kind,
+    [property: JsonPropertyName("vchannels")] IReadOnlyList<string> VChannels,
+    byte[]? Payload = null,
+    IReadOnlyList<ResourceKey>? ResourceKeys = null,
+    long? BroadcastId = null);
+
+/// <summary>A broadcast task as the API shows it.</summary>
+public sealed record BroadcastView(
+    long BroadcastId,
+    string Kind,
+    BroadcastState State,
+    [property: JsonPropertyName("pendingVchannels")] IReadOnlyList<string> PendingVChannels,
+    IReadOnlyList<BroadcastAckView> Acked,
+    DateTimeOffset CreatedAt);
+
+/// <summary>One ack of a broadcast.</summary>
+public sealed record BroadcastAckView([property: JsonPropertyName("vchannel")] string VChannel, long Lsn, long TimeTick);
+
+/// <summary><c>POST /api/broadcasts/{id}/acks</c>: nodes only. The record of a broadcast is durable on a vchannel.</summary>
+/// <param name="VChannel">The vchannel, in this cluster's names.</param>
+/// <param name="Ack">Where it stands.</param>
+/// <param name="Message">The message, in this cluster's names, from which an unknown task is made.</param>
+/// <param name="Source">Where it was replicated from, if it was.</param>
+public sealed record BroadcastAckRequest([property: JsonPropertyName("vchannel")] string VChannel, BroadcastAck Ack, BroadcastMessage Message, Wal.SourcePosition? Source = null);

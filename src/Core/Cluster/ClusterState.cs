@@ -1,0 +1,69 @@
+using System.Text.Json.Serialization;
+
+namespace Baton.Core.Cluster;
+
+/// <summary>Nodes, channels, leaders and terms of one cluster: one entity, changed by one conditional write. The written state is the verdict.</summary>
+/// <param name="ClusterId">Whose state.</param>
+/// <param name="Version">Raised by one at every write; gateways wait for a version above theirs.</param>
+/// <param name="Nodes">Nodes by id, failed ones included: their last known state is evidence.</param>
+/// <param name="Channels">Channels by name.</param>
+public sealed record ClusterState(
+    string ClusterId,
+    long Version,
+    IReadOnlyDictionary<string, NodeState> Nodes,
+    IReadOnlyDictionary<string, ChannelState> Channels)
+{
+    /// <summary>A cluster with nothing in it.</summary>
+    public static ClusterState Empty(string clusterId) => new(clusterId, 0, new Dictionary<string, NodeState>(StringComparer.Ordinal), new Dictionary<string, ChannelState>(StringComparer.Ordinal));
+}
+
+/// <summary>A node as the control plane sees it.</summary>
+/// <param name="Endpoint">Base address of its HTTP API.</param>
+/// <param name="Incarnation">Raised by one at every join; evidence about an older incarnation is void.</param>
+/// <param name="Failed">Marked failed: it is no candidate until it joins again.</param>
+/// <param name="Zone">Failure domain, if given.</param>
+/// <param name="Capacity">Relative capacity, default 1.</param>
+/// <param name="LastSuspectedAt">When it was last moved away from on suspicion (cooldown).</param>
+public sealed record NodeState(Uri Endpoint, long Incarnation, bool Failed = false, string? Zone = null, int Capacity = 1, DateTimeOffset? LastSuspectedAt = null);
+
+/// <summary>A channel's leadership.</summary>
+/// <param name="Leader">Node id of the leader, or null while the channel is offline.</param>
+/// <param name="Term">Fencing term of that leadership; never goes back.</param>
+/// <param name="ReplicationFactor">Copies asked for, the leader's included.</param>
+/// <param name="Replicas">The replicas, the leader not included.</param>
+/// <param name="Index">Position in creation order: index i corresponds to index i of the other cluster; 0 is the first channel, which carries the control vchannel.</param>
+public sealed record ChannelState(string? Leader, long Term, int ReplicationFactor, IReadOnlyList<ReplicaState> Replicas, int Index)
+{
+    /// <summary>No live leader.</summary>
+    [JsonIgnore]
+    public bool Offline => Leader is null;
+}
+
+/// <summary>A replica of a channel.</summary>
+public sealed record ReplicaState(string NodeId, ReplicaMode Mode, ReplicaProgress State, long FlushedLsn);
+
+/// <summary>When a replica gets a batch.</summary>
+public enum ReplicaMode
+{
+    /// <summary>While the batch is being written to the blob.</summary>
+    Sync,
+
+    /// <summary>Afterwards.</summary>
+    Async,
+}
+
+/// <summary>How far a replica's recovery is. READY for leadership means <see cref="InSync"/>.</summary>
+public enum ReplicaProgress
+{
+    /// <summary>No session.</summary>
+    Disconnected,
+
+    /// <summary>Catching up.</summary>
+    CatchingUp,
+
+    /// <summary>Completed a session and has kept up since.</summary>
+    InSync,
+
+    /// <summary>Must be rebuilt.</summary>
+    NeedsRebuild,
+}
