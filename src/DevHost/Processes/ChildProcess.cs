@@ -1,0 +1,175 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Threading.Channels;
+
+namespace Baton.DevHost.Processes;
+
+/// <summary>What to start.</summary>
+/// <param name="Name">For messages and log lines.</param>
+/// <param name="FileName">The program.</param>
+/// <param name="Arguments">Its arguments.</param>
+/// <param name="WorkingDirectory">Where it starts.</param>
+/// <param name="Environment">Set on top of the inherited environment.</param>
+/// <param name="OnLine">Gets each line of its output.</param>
+public sealed record ChildProcessStart(
+    string Name,
+    string FileName,
+    IReadOnlyList<string> Arguments,
+    string? WorkingDirectory = null,
+    IReadOnlyDictionary<string, string>? Environment = null,
+    Action<string>? OnLine = null);
+
+/// <summary>
+/// A process that never outlives this one: its standard input is a pipe that ends when this process ends, and every program that DevHost starts
+/// exits when that happens. Dispose stops it in order, and kills it when it does not follow.
+/// </summary>
+public sealed class ChildProcess : IAsyncDisposable
+{
+    private const int KeptLines = 200;
+    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(10);
+
+    private readonly ConcurrentQueue<string> _lastLines = new();
+    private readonly Channel<string> _lines = Channel.CreateBounded<string>(new BoundedChannelOptions(1_000) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
+    private readonly Process _process;
+    private readonly Task _output;
+    private readonly Action<string>? _onLine;
+
+    private ChildProcess(string name, Process process, Action<string>? onLine)
+    {
+        Name = name;
+        _process = process;
+        _onLine = onLine;
+        Id = process.Id;
+        _output = Task.WhenAll(PumpAsync(process.StandardOutput), PumpAsync(process.StandardError))
+            .ContinueWith(_ => _lines.Writer.TryComplete(), TaskScheduler.Default);
+    }
+
+    /// <summary>For messages.</summary>
+    public string Name { get; }
+
+    /// <summary>The operating system's id.</summary>
+    public int Id { get; }
+
+    /// <summary>It has ended.</summary>
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>Its exit code, once it has ended.</summary>
+    public int ExitCode => _process.ExitCode;
+
+    /// <summary>Starts a process.</summary>
+    public static ChildProcess Start(ChildProcessStart start)
+    {
+        ArgumentNullException.ThrowIfNull(start);
+        var info = new ProcessStartInfo(start.FileName)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+            WorkingDirectory = start.WorkingDirectory ?? string.Empty,
+        };
+        foreach (var argument in start.Arguments)
+        {
+            info.ArgumentList.Add(argument);
+        }
+
+        foreach (var (key, value) in start.Environment ?? new Dictionary<string, string>(StringComparer.Ordinal))
+        {
+            info.Environment[key] = value;
+        }
+
+        var process = Process.Start(info) ?? throw new InvalidOperationException($"{start.Name}: {start.FileName} did not start.");
+        return new ChildProcess(start.Name, process, start.OnLine);
+    }
+
+    /// <summary>Waits for the first line of output that <paramref name="isIt"/> accepts.</summary>
+    /// <exception cref="InvalidOperationException">The process ended first; the message holds its last lines.</exception>
+    /// <exception cref="TimeoutException">It did not come within <paramref name="timeout"/>.</exception>
+    public async Task<string> WaitForLineAsync(Func<string, bool> isIt, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(timeout);
+        try
+        {
+            await foreach (var line in _lines.Reader.ReadAllAsync(deadline.Token))
+            {
+                if (isIt(line))
+                {
+                    return line;
+                }
+            }
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new TimeoutException($"{Name} was not ready within {timeout.TotalSeconds:0} s. Its last output:\n{LastLines()}", e);
+        }
+
+        throw new InvalidOperationException($"{Name} ended before it was ready. Its last output:\n{LastLines()}");
+    }
+
+    /// <summary>Completes when the process has ended.</summary>
+    public Task WaitForExitAsync(CancellationToken cancellationToken) => _process.WaitForExitAsync(cancellationToken);
+
+    /// <summary>SIGKILL to the process and everything it started, and waits until it is gone.</summary>
+    public async Task KillAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+        }
+
+        await _process.WaitForExitAsync();
+    }
+
+    /// <summary>Asks the process to stop by ending its standard input, and kills it when it has not after ten seconds.</summary>
+    public async Task StopAsync()
+    {
+        if (!_process.HasExited)
+        {
+            try
+            {
+                _process.StandardInput.Close();
+            }
+            catch (IOException)
+            {
+                // The reader is gone already, which is what was wanted.
+            }
+
+            using var grace = new CancellationTokenSource(StopGrace);
+            try
+            {
+                await _process.WaitForExitAsync(grace.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                await KillAsync();
+            }
+        }
+    }
+
+    /// <summary>The last lines it printed.</summary>
+    public string LastLines() => string.Join('\n', _lastLines);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        await _output;
+        _process.Dispose();
+    }
+
+    private async Task PumpAsync(StreamReader reader)
+    {
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            _lastLines.Enqueue(line);
+            while (_lastLines.Count > KeptLines)
+            {
+                _lastLines.TryDequeue(out _);
+            }
+
+            _lines.Writer.TryWrite(line);
+            _onLine?.Invoke(line);
+        }
+    }
+}
