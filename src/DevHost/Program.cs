@@ -1,1 +1,12 @@
-return 0;
+using System.CommandLine;
+using Baton.DevHost.Commands;
+
+if (args is [HostCommand.Name])
+{
+    return await HostCommand.RunAsync(CancellationToken.None);
+}
+
+var root = new RootCommand("Runs Baton on this machine. Without a command: one cluster that stays up.");
+UpCommand.AddTo(root);
+root.Subcommands.Add(DemoCommand.Create());
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });

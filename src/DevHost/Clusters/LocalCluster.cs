@@ -1,0 +1,209 @@
+using System.Globalization;
+using System.Text.Json;
+using Baton.Core.Api;
+using Baton.DevHost.Commands;
+using Baton.DevHost.Processes;
+
+namespace Baton.DevHost.Clusters;
+
+/// <summary>How to run one cluster on this machine.</summary>
+public sealed record LocalClusterOptions
+{
+    /// <summary>Its id.</summary>
+    public required string ClusterId { get; init; }
+
+    /// <summary>Connection string of its storage account.</summary>
+    public required string StorageConnectionString { get; init; }
+
+    /// <summary>Its secrets.</summary>
+    public required ClusterSecrets Secrets { get; init; }
+
+    /// <summary>Folder for the logs of its processes.</summary>
+    public required string LogFolder { get; init; }
+
+    /// <summary>Port of the control plane; 0 = a free one.</summary>
+    public int ControlPlanePort { get; init; }
+
+    /// <summary>Port of the first node, the others follow; 0 = free ones.</summary>
+    public int FirstNodePort { get; init; }
+
+    /// <summary>Number of nodes.</summary>
+    public int Nodes { get; init; } = 2;
+
+    /// <summary>Number of channels, named <c>{cluster}-ch0</c> and on.</summary>
+    public int Channels { get; init; } = 2;
+
+    /// <summary>Further settings of the function app, <c>Section__Name</c>.</summary>
+    public IReadOnlyDictionary<string, string> AppSettings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Further settings of the nodes.</summary>
+    public IReadOnlyDictionary<string, string> NodeSettings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>How long each process may take to be ready.</summary>
+    public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(60);
+}
+
+/// <summary>
+/// One cluster of real processes: the Functions host with the function app as its child, and the nodes. All of them end when this process ends.
+/// </summary>
+public sealed class LocalCluster : IAsyncDisposable
+{
+    private readonly LocalClusterOptions _options;
+    private readonly List<LogFile> _logs = [];
+    private readonly ChildProcess?[] _nodes;
+    private ChildProcess? _host;
+
+    private LocalCluster(LocalClusterOptions options)
+    {
+        _options = options;
+        _nodes = new ChildProcess?[options.Nodes];
+    }
+
+    /// <summary>Its id.</summary>
+    public string ClusterId => _options.ClusterId;
+
+    /// <summary>The names of its channels, in order.</summary>
+    public IReadOnlyList<string> Channels => [.. Enumerable.Range(0, _options.Channels).Select(i => $"{ClusterId}-ch{i}")];
+
+    /// <summary>Address of the control plane.</summary>
+    public Uri ControlPlane { get; private set; } = null!;
+
+    /// <summary>Talks to the cluster as an operator and a client would.</summary>
+    public ClusterClient Client { get; private set; } = null!;
+
+    /// <summary>Its secrets.</summary>
+    public ClusterSecrets Secrets => _options.Secrets;
+
+    /// <summary>Process ids of all that runs, the handler under the host not counted.</summary>
+    public IReadOnlyList<int> ProcessIds => [.. new[] { _host }.Concat(_nodes).OfType<ChildProcess>().Where(p => !p.HasExited).Select(p => p.Id)];
+
+    /// <summary>Starts the control plane and the nodes, waits until all nodes have joined, creates the channels that are not there, and waits until each has a serving leader.</summary>
+    public static async Task<LocalCluster> StartAsync(LocalClusterOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var cluster = new LocalCluster(options);
+        try
+        {
+            await cluster.StartControlPlaneAsync(null, cancellationToken);
+            cluster.Client = new ClusterClient(cluster.ControlPlane, options.Secrets);
+            await Task.WhenAll(Enumerable.Range(0, options.Nodes).Select(i => cluster.StartNodeAsync(i, cancellationToken)));
+            await cluster.Client.WaitForNodesAsync(options.Nodes, options.StartTimeout, cancellationToken);
+            foreach (var channel in cluster.Channels)
+            {
+                await cluster.Client.CreateChannelAsync(channel, cancellationToken);
+            }
+
+            await cluster.Client.WaitUntilServingAsync(cluster.Channels, options.StartTimeout, cancellationToken);
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the control plane, again after it was killed: at the port it had.</summary>
+    /// <param name="crashAt">Where it shall die, for tests of exactly that.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task StartControlPlaneAsync(string? crashAt, CancellationToken cancellationToken)
+    {
+        var port = ControlPlane?.Port ?? _options.ControlPlanePort;
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["Cluster__Id"] = ClusterId,
+            ["Cluster__Secret"] = Secrets.ControlSecret,
+            ["Storage__ConnectionString"] = _options.StorageConnectionString,
+            ["HeartbeatSweepSchedule"] = "*/1 * * * * *",
+            ["OperationSweepSchedule"] = "*/10 * * * * *",
+            ["ServiceBusConnection"] = "local",
+        };
+        foreach (var (key, value) in _options.AppSettings)
+        {
+            settings[key] = value;
+        }
+
+        var host = new HostCommandOptions(
+            BuiltApps.FunctionApp, port, _options.StorageConnectionString, HubName: $"baton{string.Concat(ClusterId.Where(char.IsAsciiLetterOrDigit))}",
+            settings, Secrets.FunctionKey, Secrets.AdminKey, Secrets.SystemKey, crashAt);
+        var log = Log($"{ClusterId}-control-plane");
+        _host = ChildProcess.Start(new ChildProcessStart(
+            $"control plane of cluster {ClusterId}",
+            BuiltApps.Dotnet,
+            [BuiltApps.DevHost, HostCommand.Name],
+            Environment: new Dictionary<string, string>(StringComparer.Ordinal)
+            {
+                [HostCommand.OptionsVariable] = JsonSerializer.Serialize(host, BatonJson.Options),
+            },
+            OnLine: log.Write));
+        var line = await _host.WaitForLineAsync(l => l.StartsWith(HostCommand.ReadyMark, StringComparison.Ordinal), _options.StartTimeout, cancellationToken);
+        ControlPlane = new Uri(line[HostCommand.ReadyMark.Length..].Trim());
+    }
+
+    /// <summary>Starts node <paramref name="index"/>, again after it was killed.</summary>
+    public async Task StartNodeAsync(int index, CancellationToken cancellationToken)
+    {
+        const string ready = "Baton node listening on ";
+        var id = NodeId(index);
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["Node__Id"] = id,
+            ["Node__ListenPort"] = (_options.FirstNodePort == 0 ? 0 : _options.FirstNodePort + index).ToString(CultureInfo.InvariantCulture),
+            ["Cluster__Id"] = ClusterId,
+            ["Cluster__Secret"] = Secrets.ControlSecret,
+            ["Cluster__ClientSecret"] = Secrets.ClientSecret,
+            ["ControlPlane__Url"] = ControlPlane.ToString(),
+            ["ControlPlane__Key"] = Secrets.FunctionKey,
+            ["Storage__ConnectionString"] = _options.StorageConnectionString,
+            ["ExitWhenStdinCloses"] = "true",
+        };
+        foreach (var (key, value) in _options.NodeSettings)
+        {
+            environment[key] = value;
+        }
+
+        var node = ChildProcess.Start(new ChildProcessStart($"node {id}", BuiltApps.Dotnet, [BuiltApps.Node], Environment: environment, OnLine: Log(id).Write));
+        _nodes[index] = node;
+        await node.WaitForLineAsync(l => l.Contains(ready, StringComparison.Ordinal), _options.StartTimeout, cancellationToken);
+    }
+
+    /// <summary>Id of a node.</summary>
+    public string NodeId(int index) => $"{ClusterId}-node{index + 1}";
+
+    /// <summary>SIGKILL to the control plane: host and function app.</summary>
+    public Task KillControlPlaneAsync() => _host?.KillAsync() ?? Task.CompletedTask;
+
+    /// <summary>Completes when the control plane's host has ended, by whatever means.</summary>
+    public Task WaitForControlPlaneExitAsync(CancellationToken cancellationToken) => _host?.WaitForExitAsync(cancellationToken) ?? Task.CompletedTask;
+
+    /// <summary>SIGKILL to a node.</summary>
+    public Task KillNodeAsync(int index) => _nodes[index]?.KillAsync() ?? Task.CompletedTask;
+
+    /// <summary>SIGKILL to everything of this cluster.</summary>
+    public Task KillEverythingAsync() => Task.WhenAll(Enumerable.Range(0, _nodes.Length).Select(KillNodeAsync).Append(KillControlPlaneAsync()));
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        Client?.Dispose();
+
+        // Nodes first: they then say goodbye to a control plane that still answers.
+        await Task.WhenAll(_nodes.OfType<ChildProcess>().Select(n => n.DisposeAsync().AsTask()));
+        if (_host is not null)
+        {
+            await _host.DisposeAsync();
+        }
+
+        foreach (var log in _logs)
+        {
+            log.Dispose();
+        }
+    }
+
+    private LogFile Log(string name)
+    {
+        var log = new LogFile(Path.Combine(_options.LogFolder, name + ".log"));
+        _logs.Add(log);
+        return log;
+    }
+}

@@ -1,0 +1,59 @@
+using System.Text.Json;
+using Baton.Core.Api;
+using Baton.DevHost.FunctionsHost;
+
+namespace Baton.DevHost.Commands;
+
+/// <summary>What a control plane's host is told. It holds secrets, so it travels in the environment, which only the owner of the process can read.</summary>
+internal sealed record HostCommandOptions(
+    string AppRoot,
+    int Port,
+    string StorageConnectionString,
+    string HubName,
+    IReadOnlyDictionary<string, string> AppSettings,
+    string FunctionKey,
+    string AdminKey,
+    string SystemKey,
+    string? CrashAt);
+
+/// <summary><c>host</c>: runs the Functions host's side for one function app, in a process of its own. Started by DevHost; nobody types it.</summary>
+internal static class HostCommand
+{
+    public const string Name = "host";
+    public const string OptionsVariable = "BATON_DEVHOST_HOST";
+    public const string ReadyMark = "Baton control plane listening on ";
+
+    public static async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        var text = Environment.GetEnvironmentVariable(OptionsVariable);
+        if (string.IsNullOrEmpty(text))
+        {
+            await Console.Error.WriteLineAsync($"{OptionsVariable} is not set. This command is started by DevHost itself; run it without arguments instead.");
+            return 2;
+        }
+
+        var options = JsonSerializer.Deserialize<HostCommandOptions>(text, BatonJson.Options)!;
+
+        // The function app inherits this process's environment, and it has no use for the host's keys.
+        Environment.SetEnvironmentVariable(OptionsVariable, null);
+
+        using var logging = LoggerFactory.Create(b => b.AddSimpleConsole(c => c.SingleLine = true).SetMinimumLevel(LogLevel.Information));
+        await using var host = await FunctionsHost.FunctionsHost.StartAsync(
+            new FunctionsHostOptions
+            {
+                AppRoot = options.AppRoot,
+                Port = options.Port,
+                StorageConnectionString = options.StorageConnectionString,
+                HubName = options.HubName,
+                AppSettings = options.AppSettings,
+                Keys = new HostKeys(options.FunctionKey, options.AdminKey, options.SystemKey),
+                ExitWhenStdinCloses = true,
+                CrashAt = options.CrashAt is null ? null : CrashPoint.Parse(options.CrashAt),
+            },
+            logging,
+            cancellationToken);
+        Console.WriteLine(ReadyMark + host.BaseAddress);
+        await host.WaitForShutdownAsync(cancellationToken);
+        return 0;
+    }
+}

@@ -1,0 +1,108 @@
+using System.CommandLine;
+using Baton.DevHost.Clusters;
+using Spectre.Console;
+
+namespace Baton.DevHost.Commands;
+
+/// <summary>No arguments: one cluster that stays up until Ctrl-C, with its data kept.</summary>
+internal static class UpCommand
+{
+    private static readonly Option<DirectoryInfo> Data = new("--data") { Description = "Folder for storage, secrets and logs.", DefaultValueFactory = _ => new DirectoryInfo(Path.Combine(".baton", "data")) };
+    private static readonly Option<string> ClusterId = new("--cluster") { Description = "Id of the cluster.", DefaultValueFactory = _ => "a" };
+    private static readonly Option<int> Port = new("--port") { Description = "Port of the control plane.", DefaultValueFactory = _ => 7071 };
+    private static readonly Option<int> NodePort = new("--node-port") { Description = "Port of the first node; the others follow.", DefaultValueFactory = _ => 7301 };
+    private static readonly Option<int> Nodes = new("--nodes") { Description = "Number of nodes, 1 to 16.", DefaultValueFactory = _ => 2 };
+    private static readonly Option<int> Channels = new("--channels") { Description = "Number of channels, 1 to 256.", DefaultValueFactory = _ => 2 };
+
+    public static void AddTo(Command command)
+    {
+        foreach (Option option in new Option[] { Data, ClusterId, Port, NodePort, Nodes, Channels })
+        {
+            command.Options.Add(option);
+        }
+
+        Nodes.Validators.Add(r => Range(r, 1, 16));
+        Channels.Validators.Add(r => Range(r, 1, 256));
+        Port.Validators.Add(r => Range(r, 1, 65_535));
+        NodePort.Validators.Add(r => Range(r, 1, 65_535 - 16));
+        ClusterId.Validators.Add(r =>
+        {
+            if (!Core.Api.Names.IsValidId(r.GetValueOrDefault<string>()))
+            {
+                r.AddError("--cluster must be 1 to 63 small letters, digits, dots, dashes or underscores, and begin with a letter or digit.");
+            }
+        });
+        command.SetAction((parsed, cancellationToken) => RunAsync(
+            parsed.GetValue(Data)!.FullName, parsed.GetValue(ClusterId)!, parsed.GetValue(Port), parsed.GetValue(NodePort), parsed.GetValue(Nodes), parsed.GetValue(Channels), cancellationToken));
+    }
+
+    private static void Range(System.CommandLine.Parsing.OptionResult result, int least, int most)
+    {
+        var value = result.GetValueOrDefault<int>();
+        if (value < least || value > most)
+        {
+            result.AddError($"{result.Option.Name} must be {least} to {most}, got {value}.");
+        }
+    }
+
+    private static async Task<int> RunAsync(string data, string clusterId, int port, int nodePort, int nodes, int channels, CancellationToken cancellationToken)
+    {
+        try
+        {
+            WantedPort.EnsureFree(
+            [
+                new WantedPort(port, $"control plane of cluster {clusterId}", "--port"),
+                .. Enumerable.Range(0, nodes).Select(i => new WantedPort(nodePort + i, $"node {i + 1} of cluster {clusterId}", "--node-port")),
+            ]);
+            AnsiConsole.MarkupLine($"[grey]Starting cluster {clusterId}; data in {Markup.Escape(data)}[/]");
+            await using var machine = await LocalMachine.StartAsync(data, [clusterId], keepData: true, cancellationToken);
+            var cluster = await machine.StartClusterAsync(
+                clusterId, o => o with { ControlPlanePort = port, FirstNodePort = nodePort, Nodes = nodes, Channels = channels }, cancellationToken);
+            await PrintAsync(cluster, new DataFolder(data), cancellationToken);
+            try
+            {
+                await cluster.WaitForControlPlaneExitAsync(cancellationToken);
+                AnsiConsole.MarkupLine($"[red]The control plane has ended.[/] Its log is in {Markup.Escape(Path.Combine(data, "logs"))}.");
+                return 1;
+            }
+            catch (OperationCanceledException)
+            {
+                AnsiConsole.MarkupLine("[grey]Stopping…[/]");
+                return 0;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            return 0;
+        }
+        catch (Exception e) when (e is PortInUseException or InvalidOperationException or TimeoutException or IOException or Clusters.ApiAnswerException)
+        {
+            AnsiConsole.MarkupLine($"[red]Baton did not start.[/] {Markup.Escape(e.Message)}");
+            return 1;
+        }
+    }
+
+    private static async Task PrintAsync(LocalCluster cluster, DataFolder data, CancellationToken cancellationToken)
+    {
+        var topology = await cluster.Client.TopologyAsync(cancellationToken);
+        var table = new Table().Border(TableBorder.Rounded).AddColumns("what", "where");
+        table.AddRow("control plane", $"{cluster.ControlPlane}api/");
+        foreach (var node in topology.Nodes)
+        {
+            table.AddRow($"node {node.NodeId}", $"{node.Endpoint}");
+        }
+
+        foreach (var channel in topology.Channels)
+        {
+            table.AddRow($"channel {channel.Name}", $"led by {channel.Leader ?? "nobody"}, term {channel.Term}");
+        }
+
+        table.AddRow("secrets", Markup.Escape(data.SecretsFile(cluster.ClusterId)));
+        table.AddRow("logs", Markup.Escape(data.Logs));
+        AnsiConsole.Write(table);
+        AnsiConsole.MarkupLine("Try it:");
+        Console.WriteLine($"  KEY=$(sed -n 's/.*\"functionKey\":\"\\([^\"]*\\)\".*/\\1/p' {data.SecretsFile(cluster.ClusterId)})");
+        Console.WriteLine($"  curl -H \"x-functions-key: $KEY\" {cluster.ControlPlane}api/topology");
+        AnsiConsole.MarkupLine("[grey]Ctrl-C stops everything; the data stays.[/]");
+    }
+}

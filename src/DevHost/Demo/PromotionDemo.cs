@@ -1,0 +1,266 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using Baton.Core.Api;
+using Baton.Core.Broadcasts;
+using Baton.Core.Operations;
+using Baton.Core.Replication;
+using Baton.Core.Wal;
+using Baton.DevHost.Clusters;
+using Spectre.Console;
+
+namespace Baton.DevHost.Demo;
+
+/// <summary>
+/// The story Baton exists for, with real processes: a primary and a secondary, a transaction whose commit never arrived and a broadcast that arrived on
+/// half of its channels, the primary killed, the secondary promoted. Nothing is claimed that was not read back over HTTP.
+/// </summary>
+internal sealed class PromotionDemo
+{
+    private const string Half = "half-delivered";
+    private readonly Narrator _narrator;
+    private readonly LocalCluster _a;
+    private readonly LocalCluster _b;
+    private readonly int _messages;
+    private readonly CancellationToken _cancellation;
+    private readonly ReplicateCluster _entryA;
+    private readonly ReplicateCluster _entryB;
+
+    private PromotionDemo(Narrator narrator, LocalCluster a, LocalCluster b, int messages, CancellationToken cancellationToken)
+    {
+        _narrator = narrator;
+        _a = a;
+        _b = b;
+        _messages = messages;
+        _cancellation = cancellationToken;
+        _entryA = Entry(a);
+        _entryB = Entry(b);
+    }
+
+    /// <summary>Runs it.</summary>
+    /// <param name="dataFolder">Where each run makes its folder.</param>
+    /// <param name="messages">Messages written to each channel.</param>
+    /// <param name="cancellationToken">Ctrl-C.</param>
+    /// <returns>0 when every observation was as expected, else 1.</returns>
+    public static async Task<int> RunAsync(string dataFolder, int messages, CancellationToken cancellationToken)
+    {
+        var narrator = new Narrator(AnsiConsole.Console);
+        var run = Path.Combine(dataFolder, string.Create(CultureInfo.InvariantCulture, $"run-{DateTimeOffset.UtcNow:yyyyMMdd-HHmmss}-{Environment.ProcessId}"));
+        try
+        {
+            narrator.Chapter("Two clusters on this machine");
+            await using var machine = await LocalMachine.StartAsync(run, ["a", "b"], keepData: true, cancellationToken);
+            narrator.Say($"Azurite runs with an account for each cluster; data and logs in {run}");
+            var clusters = await Task.WhenAll(new[] { "a", "b" }.Select(id => machine.StartClusterAsync(id, null, cancellationToken)));
+            foreach (var cluster in clusters)
+            {
+                narrator.Say($"cluster {cluster.ClusterId}: control plane {cluster.ControlPlane}, 2 nodes, channels {string.Join(" and ", cluster.Channels)}");
+            }
+
+            await new PromotionDemo(narrator, clusters[0], clusters[1], messages, cancellationToken).TellAsync();
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            narrator.Say("Stopped by Ctrl-C.");
+            return 1;
+        }
+        catch (Exception e) when (e is ApiAnswerException or HttpRequestException or TimeoutException or InvalidOperationException or IOException)
+        {
+            narrator.Observe("The demonstration ran to its end", seen: false, e.Message);
+        }
+
+        narrator.Conclude();
+        return narrator.AllSeen ? 0 : 1;
+    }
+
+    private async Task TellAsync()
+    {
+        await ReplicateFromAToBAsync();
+        var broadcast = await WriteToAAsync();
+        var openTransaction = await DeliverHalfToBAsync(broadcast);
+        await RefuseOnPrimaryAsync();
+        await KillAAsync();
+        await RefuseOnSecondaryAsync();
+        await PromoteAsync();
+        await ReadBackAsync(broadcast, openTransaction);
+    }
+
+    private async Task ReplicateFromAToBAsync()
+    {
+        _narrator.Chapter("Cluster a is made primary, b its secondary");
+        var configuration = new ReplicateConfiguration([_entryA, _entryB], new([new("a", "b")]));
+        foreach (var cluster in new[] { _b, _a })
+        {
+            var answer = await cluster.Client.UpdateReplicateConfigurationAsync(new(configuration), _cancellation);
+            _narrator.Say($"PUT /api/replicate-configuration to {cluster.ClusterId}: {answer.Value.Outcome}, version {answer.Value.Meta.Version}");
+        }
+
+        _narrator.Observe("Role of a", ClusterRole.Primary, (await _a.Client.ReplicateConfigurationAsync(_cancellation)).Role);
+        _narrator.Observe("Role of b", ClusterRole.Secondary, (await _b.Client.ReplicateConfigurationAsync(_cancellation)).Role);
+    }
+
+    private async Task<BroadcastView> WriteToAAsync()
+    {
+        _narrator.Chapter("Clients write to a");
+        foreach (var channel in _a.Channels)
+        {
+            var clock = Stopwatch.StartNew();
+            foreach (var chunk in Enumerable.Range(1, _messages).Chunk(100))
+            {
+                _ = (await _a.Client.AppendAsync(channel, new([.. chunk.Select(i => Message($"{channel} message {i}"))]), _cancellation)).Value;
+            }
+
+            _narrator.Say($"{_messages} messages to {channel}, each durable when it was acknowledged, in {clock.ElapsedMilliseconds} ms");
+        }
+
+        var broadcast = await _a.Client.CreateBroadcastAsync(
+            new("createCollection", [.. _a.Channels.Select(c => c + "_v1")], Encoding.UTF8.GetBytes(Half), [new(ResourceDomain.Collection, "orders")]), _cancellation);
+        _narrator.Say($"broadcast {broadcast.BroadcastId} (createCollection) to {string.Join(" and ", _a.Channels.Select(c => c + "_v1"))}");
+        await ClusterClient.UntilAsync(
+            "the broadcast is on every channel of a",
+            async () => (await _a.Client.BroadcastAsync(broadcast.BroadcastId, _cancellation)).Value.State == BroadcastState.Tombstone,
+            TimeSpan.FromSeconds(30),
+            _cancellation);
+
+        var first = _a.Channels[0];
+        var begun = (await _a.Client.LeaderAsync<BeginTransactionResponse>(HttpMethod.Post, first, "transactions", ClusterClient.Json(new BeginTransactionRequest(60_000)), false, _cancellation)).Value;
+        var path = string.Create(CultureInfo.InvariantCulture, $"transactions/{begun.TxnId}");
+        _ = (await _a.Client.LeaderAsync<AppendResponse>(HttpMethod.Post, first, path + "/messages", ClusterClient.Json(new AppendRequest([Message("transfer: debit"), Message("transfer: credit")])), false, _cancellation)).Value;
+        _ = (await _a.Client.LeaderAsync<AppendResponse>(HttpMethod.Post, first, path + "/commit", null, false, _cancellation)).Value;
+        _narrator.Say($"transaction {begun.TxnId} on {first}: begun, two messages, committed");
+        return broadcast;
+    }
+
+    private async Task<long> DeliverHalfToBAsync(BroadcastView broadcast)
+    {
+        _narrator.Chapter("Replication brings most of it to b, and then stops");
+        var transaction = 0L;
+        for (var i = 0; i < _a.Channels.Count; i++)
+        {
+            var records = CdcStandIn.InDeliveryOrder(await _a.Client.ReadAllAsync(_a.Channels[i], Isolation.All, _cancellation));
+
+            // Channel 0 loses the last record, the transaction's commit; the others lose everything from the broadcast on.
+            var delivered = i == 0 ? [.. records.SkipLast(1)] : records.TakeWhile(r => r.BroadcastId != broadcast.BroadcastId).ToList();
+            transaction = i == 0 ? records[^1].TxnId!.Value : transaction;
+            var appended = await CdcStandIn.DeliverAsync(_b.Client, _b.Channels[i], "a", _a.Channels[i], delivered, _cancellation);
+            _narrator.Say($"{appended} of {records.Count} records of {_a.Channels[i]} reached {_b.Channels[i]}{(i == 0 ? "; the commit did not" : "; the broadcast did not")}");
+        }
+
+        // The node reports a replicated broadcast to its control plane after the record is durable.
+        await ClusterClient.UntilAsync(
+            "b knows of the broadcast", async () => (await _b.Client.BroadcastAsync(broadcast.BroadcastId, _cancellation)).Body is not null, TimeSpan.FromSeconds(30), _cancellation);
+        var known = (await _b.Client.BroadcastAsync(broadcast.BroadcastId, _cancellation)).Value;
+        _narrator.Observe("Broadcast on b waits for", $"{_b.Channels[1]}_v1", string.Join(", ", known.PendingVChannels));
+        _narrator.Observe("Open transactions on b", transaction.ToString(CultureInfo.InvariantCulture), string.Join(", ", (await _b.Client.StatusAsync(_b.Channels[0], _cancellation)).OpenTransactions));
+        var direct = await _b.Client.AppendAsync(_b.Channels[0], new([Message("written to the secondary")]), _cancellation);
+        _narrator.Observe("A direct write to the secondary", "409 ReplicateViolation", $"{direct.Status} {direct.Problem?.Code}");
+        return transaction;
+    }
+
+    private async Task RefuseOnPrimaryAsync()
+    {
+        _narrator.Chapter("A force update is for emergencies on a secondary: what is refused");
+        await RefuseAsync(_a, RefusedForceUpdate.OnPrimary(_entryA));
+    }
+
+    private async Task KillAAsync()
+    {
+        var processes = _a.ProcessIds;
+        await _a.KillEverythingAsync();
+        _narrator.Say($"SIGKILL to everything of a: control plane and nodes (processes {string.Join(", ", processes)} and the function app)");
+        bool gone;
+        try
+        {
+            _ = await _a.Client.GetAsync<TopologyView>("api/topology", _cancellation);
+            gone = false;
+        }
+        catch (HttpRequestException)
+        {
+            gone = true;
+        }
+
+        _narrator.Observe("Cluster a no longer answers", gone);
+    }
+
+    private async Task RefuseOnSecondaryAsync()
+    {
+        foreach (var refused in RefusedForceUpdate.OnSecondary(_entryB, _entryA))
+        {
+            await RefuseAsync(_b, refused);
+        }
+
+        await RefuseAsync(_b, new("the general validator", new([_entryB with { Uri = "not a uri" }]), null));
+        _narrator.Observe("Role of b after all that", ClusterRole.Secondary, (await _b.Client.ReplicateConfigurationAsync(_cancellation)).Role);
+    }
+
+    private async Task RefuseAsync(LocalCluster cluster, RefusedForceUpdate refused)
+    {
+        var answer = await cluster.Client.UpdateReplicateConfigurationAsync(refused.Request, _cancellation);
+        var asExpected = answer.Status == 400 && answer.Problem?.Code == nameof(ApiErrorCode.InvalidArgument) && (refused.Detail is null || answer.Problem.Detail == refused.Detail);
+        _narrator.Observe($"Refused, {refused.Check}", asExpected, $"{answer.Status} \"{answer.Problem?.Detail ?? answer.Text}\"");
+    }
+
+    private async Task PromoteAsync()
+    {
+        _narrator.Chapter("b is promoted");
+        var clock = Stopwatch.StartNew();
+        var answer = await _b.Client.UpdateReplicateConfigurationAsync(new(new([_entryB]), ForceUpdate: true, WaitMs: 60_000), _cancellation);
+        _narrator.Observe($"PUT /api/replicate-configuration with forceUpdate, {clock.ElapsedMilliseconds} ms", UpdateOutcome.Applied, answer.Body?.Outcome);
+        if (answer.Value.Promotion is not { } promotion)
+        {
+            _narrator.Observe("The answer carries the promotion's report", seen: false);
+            return;
+        }
+
+        foreach (var step in promotion.Steps)
+        {
+            _narrator.Say(string.Create(CultureInfo.InvariantCulture, $"   +{(step.At - promotion.Steps[0].At).TotalMilliseconds,5:0} ms  {step.Name,-10} {step.Detail}"));
+        }
+
+        _narrator.Observe("Channels promoted", _b.Channels.Count, promotion.Channels);
+        _narrator.Observe("Transactions rolled back", 1, promotion.TransactionsRolledBack);
+        _narrator.Observe("Broadcasts supplemented", 1, promotion.BroadcastsSupplemented);
+        foreach (var last in promotion.LastReplicated)
+        {
+            _narrator.Say($"   {last.Channel}: last record from a at {last.At:HH:mm:ss.fff}");
+        }
+
+        _narrator.Say($"   what a acknowledged in its last {promotion.EstimatedLossWindowMs} ms may be missing; elapsed {promotion.ElapsedMs} ms");
+        var again = await _b.Client.UpdateReplicateConfigurationAsync(new(new([_entryB]), ForceUpdate: true), _cancellation);
+        _narrator.Observe("The same request once more", UpdateOutcome.Unchanged, again.Body?.Outcome);
+        var operation = answer.Value.OperationId is { } id ? (await _b.Client.OperationAsync(id, _cancellation)).Body : null;
+        _narrator.Observe($"Operation {operation?.Id}", OperationStatus.Succeeded, operation?.Status);
+    }
+
+    private async Task ReadBackAsync(BroadcastView broadcast, long transaction)
+    {
+        _narrator.Chapter("What b holds now, read back over HTTP");
+        var meta = await _b.Client.ReplicateConfigurationAsync(_cancellation);
+        _narrator.Observe("Role of b", ClusterRole.Standalone, meta.Role);
+        _narrator.Observe("Config meta says forced", true, meta.ForceUpdated);
+        _narrator.Observe("Config meta holds only b", "b", string.Join(", ", meta.Configuration?.Clusters?.Select(c => c?.ClusterId) ?? []));
+        _narrator.Say($"config meta: version {meta.Version}, forced at {meta.ForceUpdateTimestamp:HH:mm:ss.fff}");
+
+        var task = (await _b.Client.BroadcastAsync(broadcast.BroadcastId, _cancellation)).Value;
+        _narrator.Observe($"Broadcast {broadcast.BroadcastId}", $"{BroadcastState.Tombstone}, nothing pending", $"{task.State}, {(task.PendingVChannels.Count == 0 ? "nothing" : string.Join(", ", task.PendingVChannels))} pending");
+        foreach (var channel in _b.Channels)
+        {
+            var seen = await _b.Client.ReadAllAsync(channel, Isolation.Committed, _cancellation);
+            var status = await _b.Client.StatusAsync(channel, _cancellation);
+            _narrator.Observe($"{channel}: messages replicated from a and readable", _messages, seen.Count(m => m.Type == WalRecordType.Message));
+            _narrator.Observe($"{channel}: copies of the broadcast", 1, seen.Count(m => m.BroadcastId == broadcast.BroadcastId && CdcStandIn.BroadcastOf(m).Kind == "createCollection"));
+            _narrator.Observe($"{channel}: messages of transaction {transaction} visible", 0, seen.Count(m => m.TxnId == transaction));
+            _narrator.Observe($"{channel}: open transactions", 0, status.OpenTransactions.Count);
+        }
+
+        foreach (var channel in _b.Channels)
+        {
+            var written = await _b.Client.AppendAsync(channel, new([Message("written after the promotion")]), _cancellation);
+            _narrator.Observe($"{channel} accepts writes", 200, written.Status);
+        }
+    }
+
+    private static MessageBody Message(string text) => new(Encoding.UTF8.GetBytes(text));
+
+    private static ReplicateCluster Entry(LocalCluster cluster) => new(cluster.ClusterId, cluster.ControlPlane.GetLeftPart(UriPartial.Authority), [.. cluster.Channels]);
+}
