@@ -23,7 +23,7 @@ internal static class HostCommand
     public const string OptionsVariable = "BATON_DEVHOST_HOST";
     public const string ReadyMark = "Baton control plane listening on ";
 
-    public static async Task<int> RunAsync(CancellationToken cancellationToken)
+    public static async Task<int> RunAsync()
     {
         var text = Environment.GetEnvironmentVariable(OptionsVariable);
         if (string.IsNullOrEmpty(text))
@@ -51,9 +51,9 @@ internal static class HostCommand
                 CrashAt = options.CrashAt is null ? null : CrashPoint.Parse(options.CrashAt),
             },
             logging,
-            cancellationToken);
+            CancellationToken.None);
         Console.WriteLine(ReadyMark + host.BaseAddress);
-        await host.WaitForShutdownAsync(cancellationToken);
+        await host.WaitForShutdownAsync(CancellationToken.None);
         return 0;
     }
 }

@@ -1,0 +1,124 @@
+using Baton.Core.Api;
+using Baton.Core.Operations;
+using Baton.Core.Replication;
+using Baton.DevHost.Clusters;
+using Baton.DevHost.Demo;
+
+namespace Baton.DevHost.Tests.EndToEnd;
+
+/// <summary>A secondary of real processes is promoted; everything is read back over HTTP.</summary>
+public sealed class ForcedPromotionTests
+{
+    [Fact]
+    public async Task F1_Two_force_updates_at_once_give_one_promotion_and_two_equal_answers_and_the_same_again_is_unchanged()
+    {
+        await using var b = await PromotableCluster.StartAsync();
+        await b.BecomeSecondaryAsync();
+        var half = await b.LeaveHalfDoneAsync();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, CancellationToken.None)));
+
+        Assert.All(answers, a => Assert.Equal(UpdateOutcome.Applied, a.Value.Outcome));
+        Assert.Equal(answers[0].Text, answers[1].Text);
+        Assert.Equal(1, answers[0].Value.Promotion!.TransactionsRolledBack);
+        Assert.Equal(1, answers[0].Value.Promotion!.BroadcastsSupplemented);
+        Assert.Equal(2, answers[0].Value.Promotion!.Channels);
+        await b.AssertPromotedAsync(half);
+        foreach (var channel in b.Cluster.Channels)
+        {
+            Assert.Equal(1, await b.ForcedRecordsAsync(channel));
+        }
+
+        var version = (await b.Client.ReplicateConfigurationAsync(CancellationToken.None)).Version;
+        Assert.Equal(UpdateOutcome.Unchanged, (await b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, CancellationToken.None)).Value.Outcome);
+        Assert.Equal(version, (await b.Client.ReplicateConfigurationAsync(CancellationToken.None)).Version);
+    }
+
+    [Fact]
+    public async Task F3_F4_A_caller_that_hangs_up_changes_nothing_and_the_meta_survives_a_restart()
+    {
+        await using var b = await PromotableCluster.StartAsync();
+        await b.BecomeSecondaryAsync();
+        var half = await b.LeaveHalfDoneAsync();
+
+        using (var impatient = new CancellationTokenSource())
+        {
+            var call = b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, impatient.Token);
+            await ClusterClient.UntilAsync(
+                "the promotion has begun",
+                async () => (await b.Client.GetAsync<TimelineProbe>("api/timeline?last=20", CancellationToken.None)).Text.Contains("promote-", StringComparison.Ordinal),
+                PromotableCluster.Patience,
+                CancellationToken.None);
+            await impatient.CancelAsync();
+            try
+            {
+                await call;
+            }
+            catch (OperationCanceledException)
+            {
+                // Or it was quicker than the hanging up; either way the promotion has to be whole.
+            }
+        }
+
+        await ClusterClient.UntilAsync(
+            "b is promoted", async () => (await b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, CancellationToken.None)).Status == 200, PromotableCluster.Patience, CancellationToken.None);
+        await b.AssertPromotedAsync(half);
+        var before = await b.Client.ReplicateConfigurationAsync(CancellationToken.None);
+
+        await b.Cluster.KillControlPlaneAsync();
+        await b.Cluster.StartControlPlaneAsync(null, CancellationToken.None);
+
+        var after = await b.Client.ReplicateConfigurationAsync(CancellationToken.None);
+        Assert.Equal(before.Version, after.Version);
+        Assert.True(after.ForceUpdated);
+        Assert.Equal(before.ForceUpdateTimestamp, after.ForceUpdateTimestamp);
+        Assert.True(ReplicateEquality.Same(before.Configuration, after.Configuration));
+    }
+
+    [Fact]
+    public async Task Every_refusal_of_the_table_is_given_word_for_word_and_writes_nothing()
+    {
+        await using var b = await PromotableCluster.StartAsync();
+        var onPrimary = RefusedForceUpdate.OnPrimary(b.Self);
+        await AssertRefusedAsync(b, onPrimary);
+        await b.BecomeSecondaryAsync();
+        var before = await b.Client.ReplicateConfigurationAsync(CancellationToken.None);
+        var timeline = (await b.Client.GetAsync<TimelineProbe>("api/timeline?last=100", CancellationToken.None)).Text;
+
+        foreach (var refused in RefusedForceUpdate.OnSecondary(b.Self, PromotableCluster.Gone))
+        {
+            await AssertRefusedAsync(b, refused);
+        }
+
+        await AssertRefusedAsync(b, new("no cluster at all", new([]), "force_update requires configuration with exactly one cluster (current cluster only), got 0 clusters"));
+        await AssertRefusedAsync(b, new("the general validator", new([b.Self with { Uri = "not a uri" }]), null));
+
+        Assert.Equal(before.Version, (await b.Client.ReplicateConfigurationAsync(CancellationToken.None)).Version);
+        Assert.Equal(timeline, (await b.Client.GetAsync<TimelineProbe>("api/timeline?last=100", CancellationToken.None)).Text);
+    }
+
+    [Fact]
+    public async Task A_force_update_switched_off_by_setting_is_refused_with_403()
+    {
+        await using var b = await PromotableCluster.StartAsync(("ForceUpdate__Enabled", "false"));
+        await b.BecomeSecondaryAsync();
+
+        var answer = await b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, CancellationToken.None);
+
+        Assert.Equal((403, "FeatureDisabled", "force_update is disabled by configuration"), (answer.Status, answer.Problem?.Code, answer.Problem?.Detail));
+        Assert.Equal(ClusterRole.Secondary, (await b.Client.ReplicateConfigurationAsync(CancellationToken.None)).Role);
+    }
+
+    private static async Task AssertRefusedAsync(PromotableCluster b, RefusedForceUpdate refused)
+    {
+        var answer = await b.Client.UpdateReplicateConfigurationAsync(refused.Request, CancellationToken.None);
+        Assert.Equal((refused.Check, 400, nameof(ApiErrorCode.InvalidArgument)), (refused.Check, answer.Status, answer.Problem?.Code));
+        if (refused.Detail is not null)
+        {
+            Assert.Equal(refused.Detail, answer.Problem!.Detail);
+        }
+    }
+}
+
+/// <summary>For answers that are only looked at as text.</summary>
+public sealed record TimelineProbe;
