@@ -1,10 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
-using System.Net.Http.Json;
 using Baton.Core.Api;
 using Baton.Core.Operations;
-using Baton.Core.Wal;
 
 namespace Baton.DevHost.Clusters;
 

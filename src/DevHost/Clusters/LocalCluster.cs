@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.DevHost.Commands;
+using Baton.DevHost.FunctionsHost;
 using Baton.DevHost.Processes;
 
 namespace Baton.DevHost.Clusters;
@@ -106,7 +107,7 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <summary>Starts the control plane, again after it was killed: at the port it had.</summary>
     /// <param name="crashAt">Where it shall die, for tests of exactly that.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public async Task StartControlPlaneAsync(string? crashAt, CancellationToken cancellationToken)
+    public async Task StartControlPlaneAsync(CrashPoint? crashAt, CancellationToken cancellationToken)
     {
         var port = ControlPlane?.Port ?? _options.ControlPlanePort;
         var settings = new Dictionary<string, string>(StringComparer.Ordinal)

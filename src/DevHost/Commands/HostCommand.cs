@@ -14,7 +14,7 @@ internal sealed record HostCommandOptions(
     string FunctionKey,
     string AdminKey,
     string SystemKey,
-    string? CrashAt);
+    CrashPoint? CrashAt);
 
 /// <summary><c>host</c>: runs the Functions host's side for one function app, in a process of its own. Started by DevHost; nobody types it.</summary>
 internal static class HostCommand
@@ -48,7 +48,7 @@ internal static class HostCommand
                 AppSettings = options.AppSettings,
                 Keys = new HostKeys(options.FunctionKey, options.AdminKey, options.SystemKey),
                 ExitWhenStdinCloses = true,
-                CrashAt = options.CrashAt is null ? null : CrashPoint.Parse(options.CrashAt),
+                CrashAt = options.CrashAt,
             },
             logging,
             CancellationToken.None);

@@ -18,6 +18,7 @@ namespace Baton.DevHost.Demo;
 internal sealed class PromotionDemo
 {
     private const string Half = "half-delivered";
+    private static readonly string[] ClusterIds = ["a", "b"];
     private readonly Narrator _narrator;
     private readonly LocalCluster _a;
     private readonly LocalCluster _b;
@@ -49,9 +50,9 @@ internal sealed class PromotionDemo
         try
         {
             narrator.Chapter("Two clusters on this machine");
-            await using var machine = await LocalMachine.StartAsync(run, ["a", "b"], keepData: true, cancellationToken);
+            await using var machine = await LocalMachine.StartAsync(run, ClusterIds, keepData: true, cancellationToken);
             narrator.Say($"Azurite runs with an account for each cluster; data and logs in {run}");
-            var clusters = await Task.WhenAll(new[] { "a", "b" }.Select(id => machine.StartClusterAsync(id, null, cancellationToken)));
+            var clusters = await Task.WhenAll(ClusterIds.Select(id => machine.StartClusterAsync(id, null, cancellationToken)));
             foreach (var cluster in clusters)
             {
                 narrator.Say($"cluster {cluster.ClusterId}: control plane {cluster.ControlPlane}, 2 nodes, channels {string.Join(" and ", cluster.Channels)}");

@@ -11,13 +11,15 @@ namespace Baton.DevHost.Processes;
 /// <param name="WorkingDirectory">Where it starts.</param>
 /// <param name="Environment">Set on top of the inherited environment.</param>
 /// <param name="OnLine">Gets each line of its output.</param>
+/// <param name="OnErrorLine">Gets each line of its error output; null sends those to <paramref name="OnLine"/> as well.</param>
 public sealed record ChildProcessStart(
     string Name,
     string FileName,
     IReadOnlyList<string> Arguments,
     string? WorkingDirectory = null,
     IReadOnlyDictionary<string, string>? Environment = null,
-    Action<string>? OnLine = null);
+    Action<string>? OnLine = null,
+    Action<string>? OnErrorLine = null);
 
 /// <summary>
 /// A process that never outlives this one: its standard input is a pipe that ends when this process ends, and every program that DevHost starts
@@ -32,15 +34,13 @@ public sealed class ChildProcess : IAsyncDisposable
     private readonly Channel<string> _lines = Channel.CreateBounded<string>(new BoundedChannelOptions(1_000) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
     private readonly Process _process;
     private readonly Task _output;
-    private readonly Action<string>? _onLine;
 
-    private ChildProcess(string name, Process process, Action<string>? onLine)
+    private ChildProcess(string name, Process process, Action<string>? onLine, Action<string>? onErrorLine)
     {
         Name = name;
         _process = process;
-        _onLine = onLine;
         Id = process.Id;
-        _output = Task.WhenAll(PumpAsync(process.StandardOutput), PumpAsync(process.StandardError))
+        _output = Task.WhenAll(PumpAsync(process.StandardOutput, onLine), PumpAsync(process.StandardError, onErrorLine))
             .ContinueWith(_ => _lines.Writer.TryComplete(), TaskScheduler.Default);
     }
 
@@ -79,7 +79,7 @@ public sealed class ChildProcess : IAsyncDisposable
         }
 
         var process = Process.Start(info) ?? throw new InvalidOperationException($"{start.Name}: {start.FileName} did not start.");
-        return new ChildProcess(start.Name, process, start.OnLine);
+        return new ChildProcess(start.Name, process, start.OnLine, start.OnErrorLine ?? start.OnLine);
     }
 
     /// <summary>Waits for the first line of output that <paramref name="isIt"/> accepts.</summary>
@@ -158,7 +158,7 @@ public sealed class ChildProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private async Task PumpAsync(StreamReader reader)
+    private async Task PumpAsync(StreamReader reader, Action<string>? onLine)
     {
         while (await reader.ReadLineAsync() is { } line)
         {
@@ -169,7 +169,7 @@ public sealed class ChildProcess : IAsyncDisposable
             }
 
             _lines.Writer.TryWrite(line);
-            _onLine?.Invoke(line);
+            onLine?.Invoke(line);
         }
     }
 }

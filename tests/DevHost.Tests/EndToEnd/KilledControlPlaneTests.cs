@@ -1,6 +1,7 @@
 using Baton.Core.Api;
 using Baton.Core.Operations;
 using Baton.DevHost.Clusters;
+using Baton.DevHost.FunctionsHost;
 
 namespace Baton.DevHost.Tests.EndToEnd;
 
@@ -42,7 +43,7 @@ public sealed class KilledControlPlaneTests
         await b.BecomeSecondaryAsync();
         var half = await b.LeaveHalfDoneAsync();
         await b.Cluster.KillControlPlaneAsync();
-        await b.Cluster.StartControlPlaneAsync("ForcedPromotion:before:3:handler", CancellationToken.None);
+        await b.Cluster.StartControlPlaneAsync(new CrashPoint("ForcedPromotion", After: false, 3, CrashScope.Handler), CancellationToken.None);
 
         await AskAsync(b);
         var operation = await FinishedAsync(b);
@@ -52,10 +53,10 @@ public sealed class KilledControlPlaneTests
         await b.AssertPromotedAsync(half);
     }
 
-    private static IEnumerable<string> Steps() =>
+    private static IEnumerable<CrashPoint> Steps() =>
     [
-        "ForcedPromotion:before:1",
-        "ForcedPromotion:after:1",
+        new("ForcedPromotion", After: false, 1),
+        new("ForcedPromotion", After: true, 1),
     ];
 
     // The answer may be lost with the control plane: what counts is what is found afterwards.

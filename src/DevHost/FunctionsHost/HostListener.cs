@@ -1,0 +1,48 @@
+using System.Globalization;
+using System.Net;
+using Baton.DevHost.FunctionsHost.Apps;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Baton.DevHost.FunctionsHost;
+
+/// <summary>The host's own web server, on loopback only.</summary>
+internal static class HostListener
+{
+    private const string BodyLimitSetting = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT";
+    private const long DefaultBodyLimitBytes = 104_857_600;
+
+    /// <summary>The largest request body that the host takes, in bytes.</summary>
+    public static long BodyLimitBytes(AppSettings settings) => settings.Find(BodyLimitSetting) switch
+    {
+        null or "" => DefaultBodyLimitBytes,
+        var text when long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var limit) && limit > 0 => limit,
+        var text => throw new InvalidFunctionAppException($"The setting {BodyLimitSetting} \"{text}\" must be a number of bytes above zero."),
+    };
+
+    /// <summary>A server that is not started yet.</summary>
+    public static WebApplication Create(int port, long bodyLimitBytes, ILoggerFactory loggers)
+    {
+        // Empty: this process's environment and settings files configure DevHost, never the server inside it.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton(loggers);
+        builder.Services.AddLogging();
+        builder.Services.AddRouting();
+        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.Limits.MaxRequestBodySize = bodyLimitBytes;
+            kestrel.AddServerHeader = false;
+            kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http1);
+        });
+        return builder.Build();
+    }
+
+    // Signals belong to the process that runs the host, not to a server inside it.
+    private sealed class NoSignals : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

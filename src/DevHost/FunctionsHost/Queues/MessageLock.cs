@@ -1,0 +1,68 @@
+using Azure;
+using Azure.Storage.Queues;
+using Azure.Storage.Queues.Models;
+
+namespace Baton.DevHost.FunctionsHost.Queues;
+
+/// <summary>Keeps a received message hidden while its function runs. Each renewal gives a new receipt, and only the newest settles the message.</summary>
+internal sealed class MessageLock : IDisposable
+{
+    private readonly CancellationTokenSource _ended = new();
+    private readonly QueueClient _queue;
+    private readonly QueueMessage _message;
+    private readonly QueuePumpSettings _settings;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Task<string> _renewing;
+
+    public MessageLock(QueueClient queue, QueueMessage message, QueuePumpSettings settings, TimeProvider time, ILogger logger)
+    {
+        _queue = queue;
+        _message = message;
+        _settings = settings;
+        _time = time;
+        _logger = logger;
+        _renewing = RenewAsync();
+    }
+
+    /// <summary>Ends the renewal.</summary>
+    /// <returns>The receipt that settles the message.</returns>
+    public async Task<string> EndAsync()
+    {
+        await _ended.CancelAsync();
+        return await _renewing;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _ended.Cancel();
+        _ended.Dispose();
+    }
+
+    private async Task<string> RenewAsync()
+    {
+        var receipt = _message.PopReceipt;
+        var start = _time.GetTimestamp();
+        try
+        {
+            while (_time.GetElapsedTime(start) < _settings.MaxLockRenewal)
+            {
+                await Task.Delay(_settings.Lock / 3, _time, _ended.Token);
+
+                // Not cancelled half way: a receipt that storage has issued and nobody knows would leave the message unsettled.
+                receipt = (await _queue.UpdateMessageAsync(_message.MessageId, receipt, _message.MessageText, _settings.Lock, CancellationToken.None)).Value.PopReceipt;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The function has ended.
+        }
+        catch (RequestFailedException e)
+        {
+            _logger.LogWarning("The lock of message {MessageId} could not be renewed ({Reason}); it may be delivered again", _message.MessageId, e.ErrorCode ?? e.Message);
+        }
+
+        return receipt;
+    }
+}

@@ -1,0 +1,57 @@
+using Baton.Core.Api;
+
+namespace Baton.Durable;
+
+/// <summary>Why an activity or orchestration failed, in a form that crosses processes.</summary>
+/// <param name="ErrorType">The full name of the exception's type.</param>
+/// <param name="ErrorMessage">Its message.</param>
+/// <param name="StackTrace">Where it was thrown.</param>
+/// <param name="InnerFailure">What caused it.</param>
+public sealed record TaskFailureDetails(string ErrorType, string ErrorMessage, string? StackTrace = null, TaskFailureDetails? InnerFailure = null)
+{
+    // A failure is kept in the history of every instance that sees it; these bound it, far above what is useful to read.
+    private const int MaxTextLength = 8_192;
+    private const int MaxInnerFailures = 8;
+
+    /// <summary>Another attempt cannot succeed, so no retry policy makes one.</summary>
+    public bool IsNonRetriable { get; init; }
+
+    /// <summary>The API's code, when the failure was an <see cref="ApiException"/>.</summary>
+    public ApiErrorCode? ApiCode { get; init; }
+
+    /// <summary>The details of <paramref name="exception"/>. Those of a failed task are the inner failure of the exception that reported it.</summary>
+    public static TaskFailureDetails FromException(Exception exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        return FromException(exception, MaxInnerFailures);
+    }
+
+    /// <summary>Whether this failure, leaving its causes aside, was a <typeparamref name="T"/>; derived types don't count.</summary>
+    public bool IsCausedBy<T>()
+        where T : Exception
+        => string.Equals(ErrorType, typeof(T).FullName, StringComparison.Ordinal);
+
+    /// <summary>The error for the API's caller, when this failure or one of its causes was an <see cref="ApiException"/>.</summary>
+    public ApiError? ToApiError() => ApiCode is { } code ? new ApiError(code, ErrorMessage) : InnerFailure?.ToApiError();
+
+    /// <summary>Type and message.</summary>
+    public override string ToString() => $"{ErrorType}: {ErrorMessage}";
+
+    private static TaskFailureDetails FromException(Exception exception, int innerFailures)
+    {
+        TaskFailureDetails? inner = exception switch
+        {
+            TaskFailedException failed => failed.FailureDetails,
+            { InnerException: { } cause } when innerFailures > 0 => FromException(cause, innerFailures - 1),
+            _ => null,
+        };
+        ApiErrorCode? code = (exception as ApiException)?.Error.Code;
+        return new TaskFailureDetails(exception.GetType().FullName ?? exception.GetType().Name, Cut(exception.Message), exception.StackTrace is { } trace ? Cut(trace) : null, inner)
+        {
+            ApiCode = code,
+            IsNonRetriable = code is ApiErrorCode.InvalidArgument or ApiErrorCode.PayloadTooLarge,
+        };
+    }
+
+    private static string Cut(string text) => text.Length <= MaxTextLength ? text : string.Concat(text.AsSpan(0, MaxTextLength), "…");
+}

@@ -1,0 +1,227 @@
+using Microsoft.DurableTask.Protobuf;
+using Microsoft.Extensions.Logging;
+using ActionKind = Microsoft.DurableTask.Protobuf.OrchestratorAction.OrchestratorActionTypeOneofCase;
+using EventKind = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
+
+namespace Baton.Durable.Replay;
+
+/// <summary>
+/// One turn of an orchestration: feeds the history to the code, event by event, the past ones first, and runs the code
+/// after each until it waits again. What the code asked for beyond the history is the turn's outcome.
+/// </summary>
+internal sealed class OrchestrationTurn(
+    OrchestratorRequest request,
+    Func<string, Func<TaskOrchestrationContext, Task<object?>>?> find,
+    ILoggerFactory loggerFactory)
+{
+    // An internal timer by which the platform splits large batches; the code knows nothing of it.
+    private const int BatchTimerId = -100;
+
+    private readonly ActionLedger _ledger = new();
+    private readonly ExternalEvents _events = new();
+    private readonly ReplayClock _clock = new();
+    private readonly Queue<HistoryEvent> _heldWhileSuspended = new();
+    private ReplayContext? _context;
+    private Task<object?>? _code;
+    private ExecutionTerminatedEvent? _terminated;
+    private bool _isSuspended;
+
+    /// <summary>Runs the turn on the calling thread.</summary>
+    public OrchestratorResponse Run()
+    {
+        using var thread = new TurnThread();
+        OrchestratorAction? completion;
+        try
+        {
+            _clock.IsReplaying = true;
+            Feed(request.PastEvents, thread);
+            _clock.IsReplaying = false;
+            Feed(request.NewEvents, thread);
+            completion = Completion(thread);
+        }
+        catch (Exception error)
+        {
+            // The history does not fit the code, or code that nobody awaits (async void) threw: what was asked for before is void.
+            return Respond([Failed(error)]);
+        }
+
+        // A suspended instance sends nothing; once resumed, replay asks for the same actions again.
+        IEnumerable<OrchestratorAction> unsent = _isSuspended ? [] : _ledger.Unsent;
+        return Respond(completion is null ? unsent : unsent.Append(completion));
+    }
+
+    private void Feed(IEnumerable<HistoryEvent> history, TurnThread thread)
+    {
+        foreach (HistoryEvent happened in history)
+        {
+            Apply(happened, thread);
+        }
+    }
+
+    private void Apply(HistoryEvent happened, TurnThread thread)
+    {
+        if (_terminated is not null)
+        {
+            return;
+        }
+
+        if (_isSuspended && happened.EventTypeCase is not (EventKind.ExecutionResumed or EventKind.ExecutionTerminated))
+        {
+            if (happened.EventTypeCase is not EventKind.ExecutionSuspended)
+            {
+                _heldWhileSuspended.Enqueue(happened);
+            }
+
+            return;
+        }
+
+        switch (happened.EventTypeCase)
+        {
+            case EventKind.OrchestratorStarted:
+                _clock.UtcNow = happened.Timestamp?.ToDateTime() ?? _clock.UtcNow;
+                break;
+            case EventKind.ExecutionStarted:
+                Start(happened.ExecutionStarted, thread);
+                break;
+            case EventKind.TimerCreated when happened.EventId == BatchTimerId:
+                break;
+            case EventKind.TaskScheduled or EventKind.SubOrchestrationInstanceCreated or EventKind.TimerCreated or EventKind.EventSent:
+                _ledger.Confirm(happened);
+                break;
+            case EventKind.TaskCompleted:
+                _ledger.Complete(ActionKind.ScheduleTask, happened.TaskCompleted.TaskScheduledId, happened.TaskCompleted.Result);
+                break;
+            case EventKind.TaskFailed:
+                _ledger.Fail(ActionKind.ScheduleTask, happened.TaskFailed.TaskScheduledId, happened.TaskFailed.FailureDetails);
+                break;
+            case EventKind.SubOrchestrationInstanceCompleted:
+                SubOrchestrationInstanceCompletedEvent child = happened.SubOrchestrationInstanceCompleted;
+                _ledger.Complete(ActionKind.CreateSubOrchestration, child.TaskScheduledId, child.Result);
+                break;
+            case EventKind.SubOrchestrationInstanceFailed:
+                SubOrchestrationInstanceFailedEvent failedChild = happened.SubOrchestrationInstanceFailed;
+                _ledger.Fail(ActionKind.CreateSubOrchestration, failedChild.TaskScheduledId, failedChild.FailureDetails);
+                break;
+            case EventKind.TimerFired:
+                _ledger.Complete(ActionKind.CreateTimer, happened.TimerFired.TimerId, result: null);
+                break;
+            case EventKind.EventRaised when _context?.Next is not null:
+                _events.Keep(happened);
+                break;
+            case EventKind.EventRaised:
+                _events.Raise(happened);
+                break;
+            case EventKind.ExecutionSuspended:
+                _isSuspended = true;
+                break;
+            case EventKind.ExecutionResumed:
+                _isSuspended = false;
+                while (_heldWhileSuspended.TryDequeue(out HistoryEvent? held))
+                {
+                    Apply(held, thread);
+                }
+
+                break;
+            case EventKind.ExecutionTerminated:
+                _terminated = happened.ExecutionTerminated;
+                break;
+            case EventKind.OrchestratorCompleted or EventKind.ExecutionCompleted or EventKind.GenericEvent or EventKind.HistoryState or EventKind.ContinueAsNew:
+                break;
+            default:
+                throw new NotSupportedException($"The history holds an event that this worker does not know: {happened.EventTypeCase}, id {happened.EventId}.");
+        }
+
+        thread.RunPosted();
+    }
+
+    private void Start(ExecutionStartedEvent started, TurnThread thread)
+    {
+        if (_code is not null)
+        {
+            return;
+        }
+
+        _context = new ReplayContext(thread, started, request.InstanceId, _ledger, _events, _clock, loggerFactory);
+        _code = RunCodeAsync(_context);
+
+        // Awaited here, the end of the code counts only when it is reached inside the turn.
+        async Task<object?> RunCodeAsync(ReplayContext context)
+        {
+            Func<TaskOrchestrationContext, Task<object?>> code = find(started.Name)
+                ?? throw new InvalidOperationException($"No orchestrator is named '{started.Name}'.");
+            return await code(context).ConfigureAwait(true);
+        }
+    }
+
+    /// <summary>How the execution ends with this turn, or null when it goes on.</summary>
+    private OrchestratorAction? Completion(TurnThread thread)
+    {
+        if (_terminated is not null)
+        {
+            return Complete(new CompleteOrchestrationAction { OrchestrationStatus = OrchestrationStatus.Terminated, Result = _terminated.Input });
+        }
+
+        if (_isSuspended)
+        {
+            return null;
+        }
+
+        if (_code is null)
+        {
+            throw new InvalidOperationException("The history holds no ExecutionStarted event.");
+        }
+
+        if (thread.Misuse is { } misuse)
+        {
+            throw new InvalidOperationException($"The orchestrator left its turn ({misuse}). It may await only tasks of its context, and never with ConfigureAwait(false).");
+        }
+
+        if (_ledger.HasOpenTasks)
+        {
+            return null;
+        }
+
+        if (_code.IsCompleted)
+        {
+            return _code.IsCompletedSuccessfully ? Complete(Ended(_code.Result)) : Failed(_code.Exception?.InnerException ?? new TaskCanceledException(_code));
+        }
+
+        return _events.HasWaiters && _context?.Next is null
+            ? null
+            : throw new InvalidOperationException(
+                "The orchestrator waits, but for nothing that the host could ever complete: no activity, sub-orchestration, timer or external event is open. "
+                + "It may await only tasks of its context, and never with ConfigureAwait(false).");
+    }
+
+    private CompleteOrchestrationAction Ended(object? result)
+    {
+        if (_context?.Next is not { } next)
+        {
+            return new CompleteOrchestrationAction { OrchestrationStatus = OrchestrationStatus.Completed, Result = DurableJson.Write(result) };
+        }
+
+        var again = new CompleteOrchestrationAction { OrchestrationStatus = OrchestrationStatus.ContinuedAsNew, Result = next.Input };
+        again.CarryoverEvents.AddRange(next.KeepsEvents ? _events.Unclaimed : []);
+        return again;
+    }
+
+    private OrchestratorAction Failed(Exception error)
+    {
+        loggerFactory.CreateLogger<OrchestrationTurn>().LogWarning(error, "Orchestration {InstanceId} failed.", request.InstanceId);
+        return Complete(new CompleteOrchestrationAction
+        {
+            OrchestrationStatus = OrchestrationStatus.Failed,
+            FailureDetails = OrchestrationFailure.Describe(error),
+        });
+    }
+
+    private OrchestratorAction Complete(CompleteOrchestrationAction completion)
+        => new() { Id = _ledger.NextId, CompleteOrchestration = completion };
+
+    private OrchestratorResponse Respond(IEnumerable<OrchestratorAction> actions)
+    {
+        var response = new OrchestratorResponse { InstanceId = request.InstanceId, CustomStatus = _context?.CustomStatus };
+        response.Actions.AddRange(actions);
+        return response;
+    }
+}

@@ -1,0 +1,179 @@
+using Google.Protobuf.WellKnownTypes;
+using Microsoft.DurableTask.Protobuf;
+using Microsoft.Extensions.Logging;
+
+namespace Baton.Durable.Replay;
+
+/// <summary>The context of one turn: turns calls into actions of the ledger and outcomes into typed results.</summary>
+internal sealed class ReplayContext(
+    TurnThread thread,
+    ExecutionStartedEvent started,
+    string instanceId,
+    ActionLedger ledger,
+    ExternalEvents events,
+    ReplayClock clock,
+    ILoggerFactory loggerFactory) : TaskOrchestrationContext
+{
+    // The longest timer that every storage provider of the extension takes.
+    private static readonly TimeSpan MaxTimer = TimeSpan.FromDays(3);
+
+    private int _guids;
+
+    public override TaskName Name => new(started.Name);
+
+    public override string InstanceId => instanceId;
+
+    public override DateTime CurrentUtcDateTime => clock.UtcNow;
+
+    public override bool IsReplaying => clock.IsReplaying;
+
+    /// <summary>The last custom status, as JSON text.</summary>
+    public string? CustomStatus { get; private set; }
+
+    /// <summary>What the code asked for by <see cref="ContinueAsNew"/>, or null.</summary>
+    public NextExecution? Next { get; private set; }
+
+    protected override ILoggerFactory LoggerFactory => loggerFactory;
+
+    public override T? GetInput<T>()
+        where T : default
+        => DurableJson.Read<T>(started.Input);
+
+    public override Task<TResult> CallActivityAsync<TResult>(TaskName name, object? input = null, TaskOptions? options = null)
+    {
+        thread.Verify(nameof(CallActivityAsync));
+        name = TaskName.FromString(name.Name);
+        string? json = DurableJson.Write(input);
+        return WithRetriesAsync(options?.Retry, async () =>
+        {
+            var action = new OrchestratorAction { ScheduleTask = new ScheduleTaskAction { Name = name.Name, Input = json } };
+            string? answer = await ledger.AddAwaited(action).ConfigureAwait(true);
+            return ActivityEnvelope.Unwrap<TResult>(name.Name, action.Id, answer);
+        });
+    }
+
+    public override Task<TResult> CallSubOrchestratorAsync<TResult>(TaskName name, object? input = null, TaskOptions? options = null)
+    {
+        thread.Verify(nameof(CallSubOrchestratorAsync));
+        name = TaskName.FromString(name.Name);
+        string? json = DurableJson.Write(input);
+        string? childId = (options as SubOrchestrationOptions)?.InstanceId;
+        return WithRetriesAsync(options?.Retry, async () =>
+        {
+            var create = new CreateSubOrchestrationAction { Name = name.Name, Input = json, InstanceId = childId ?? NewGuid().ToString("N") };
+            string? result = await ledger.AddAwaited(new OrchestratorAction { CreateSubOrchestration = create }).ConfigureAwait(true);
+            return DurableJson.Read<TResult>(result)!;
+        });
+    }
+
+    public override Task CreateTimer(DateTime fireAt, CancellationToken cancellationToken = default)
+    {
+        thread.Verify(nameof(CreateTimer));
+        return TimerAsync(fireAt.Kind is DateTimeKind.Local ? fireAt.ToUniversalTime() : DateTime.SpecifyKind(fireAt, DateTimeKind.Utc), cancellationToken);
+    }
+
+    public override Task<T> WaitForExternalEvent<T>(string eventName, CancellationToken cancellationToken = default)
+    {
+        thread.Verify(nameof(WaitForExternalEvent));
+        ArgumentException.ThrowIfNullOrWhiteSpace(eventName);
+        return cancellationToken.IsCancellationRequested ? Task.FromCanceled<T>(cancellationToken) : EventAsync<T>(eventName, cancellationToken);
+    }
+
+    public override void SendEvent(string instanceId, string eventName, object? payload)
+    {
+        thread.Verify(nameof(SendEvent));
+        ArgumentException.ThrowIfNullOrWhiteSpace(instanceId);
+        ArgumentException.ThrowIfNullOrWhiteSpace(eventName);
+        ledger.Add(new OrchestratorAction
+        {
+            SendEvent = new SendEventAction { Instance = new OrchestrationInstance { InstanceId = instanceId }, Name = eventName, Data = DurableJson.Write(payload) },
+        });
+    }
+
+    public override void ContinueAsNew(object? newInput = null, bool preserveUnprocessedEvents = true)
+    {
+        thread.Verify(nameof(ContinueAsNew));
+        Next = new NextExecution(DurableJson.Write(newInput), preserveUnprocessedEvents);
+    }
+
+    public override void SetCustomStatus(object? customStatus)
+    {
+        thread.Verify(nameof(SetCustomStatus));
+        CustomStatus = DurableJson.Write(customStatus);
+    }
+
+    public override Guid NewGuid()
+    {
+        thread.Verify(nameof(NewGuid));
+        return ReplayGuid.Create(instanceId, clock.UtcNow, _guids++);
+    }
+
+    private async Task<T> WithRetriesAsync<T>(RetryPolicy? policy, Func<Task<T>> attempt)
+    {
+        DateTime firstStarted = clock.UtcNow;
+        for (int attempts = 1; ; attempts++)
+        {
+            TimeSpan delay;
+            try
+            {
+                return await attempt().ConfigureAwait(true);
+            }
+            catch (TaskFailedException failed) when (policy?.NextDelay(attempts, clock.UtcNow - firstStarted, failed.FailureDetails) is { } next)
+            {
+                delay = next;
+            }
+
+            await TimerAsync(clock.UtcNow + delay, CancellationToken.None).ConfigureAwait(true);
+        }
+    }
+
+    private async Task TimerAsync(DateTime fireAtUtc, CancellationToken cancellationToken)
+    {
+        bool isLast;
+        do
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            isLast = fireAtUtc - clock.UtcNow <= MaxTimer;
+            var action = new OrchestratorAction
+            {
+                CreateTimer = new CreateTimerAction { FireAt = Timestamp.FromDateTime(isLast ? fireAtUtc : clock.UtcNow + MaxTimer) },
+            };
+            Task fired = ledger.AddAwaited(action);
+            using CancellationTokenRegistration registration = OnCancelled(() => ledger.Abandon(action.Id, cancellationToken), cancellationToken);
+            await fired.ConfigureAwait(true);
+        }
+        while (!isLast);
+    }
+
+    private async Task<T> EventAsync<T>(string eventName, CancellationToken cancellationToken)
+    {
+        TaskCompletionSource<string?> payload = events.Claim(eventName);
+        using CancellationTokenRegistration registration = OnCancelled(() => events.Abandon(payload, cancellationToken), cancellationToken);
+        return DurableJson.Read<T>(await payload.Task.ConfigureAwait(true))!;
+    }
+
+    private CancellationTokenRegistration OnCancelled(Action abandon, CancellationToken cancellationToken) => cancellationToken.UnsafeRegister(
+        _ =>
+        {
+            if (thread.CheckAccess("a cancellation"))
+            {
+                abandon();
+            }
+        },
+        state: null);
+}
+
+/// <summary>The time of the turn that is run or replayed.</summary>
+internal sealed class ReplayClock
+{
+    /// <summary>When it started (UTC).</summary>
+    public DateTime UtcNow { get; set; } = DateTime.SpecifyKind(default, DateTimeKind.Utc);
+
+    /// <summary>Whether it is over and being repeated.</summary>
+    public bool IsReplaying { get; set; }
+}
+
+/// <summary>What the next execution of a continued orchestration starts with.</summary>
+/// <param name="Input">JSON text.</param>
+/// <param name="KeepsEvents">Whether events nobody has taken go with it.</param>
+internal sealed record NextExecution(string? Input, bool KeepsEvents);

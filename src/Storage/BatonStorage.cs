@@ -1,0 +1,101 @@
+using Azure.Core;
+using Azure.Identity;
+using Azure.Storage.Blobs;
+using Baton.Storage.Tables;
+
+namespace Baton.Storage;
+
+/// <summary>A cluster's storage account.</summary>
+public sealed class BatonStorage
+{
+    private BatonStorage(TableServiceClient tables, BlobServiceClient blobs, BlobServiceClient singleAttemptBlobs)
+    {
+        Tables = tables;
+        Blobs = blobs;
+        SingleAttemptBlobs = singleAttemptBlobs;
+    }
+
+    /// <summary>Its tables.</summary>
+    public TableServiceClient Tables { get; }
+
+    /// <summary>Its blobs; failed calls are tried again a few times.</summary>
+    public BlobServiceClient Blobs { get; }
+
+    /// <summary>Its blobs, every call sent once: repeating an append blindly could write it twice, so the log decides for itself.</summary>
+    internal BlobServiceClient SingleAttemptBlobs { get; }
+
+    /// <summary>Opens the account that <paramref name="options"/> names. No call is made.</summary>
+    /// <param name="options">Which account.</param>
+    /// <param name="configureTables">Changes the table client's options, for tests.</param>
+    /// <param name="configureBlobs">Changes the blob client's options, for tests.</param>
+    /// <exception cref="InvalidOperationException">A setting is missing or wrong; the message names it and holds no secret.</exception>
+    public static BatonStorage Open(StorageOptions options, Action<TableClientOptions>? configureTables = null, Action<BlobClientOptions>? configureBlobs = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var tables = new TableClientOptions();
+        var blobs = BlobOptions(maxRetries: 4);
+        var singleAttempt = BlobOptions(maxRetries: 0);
+        configureTables?.Invoke(tables);
+        configureBlobs?.Invoke(blobs);
+        configureBlobs?.Invoke(singleAttempt);
+        if (!string.IsNullOrWhiteSpace(options.ConnectionString))
+        {
+            return WithKey(options, tables, blobs, singleAttempt);
+        }
+
+        var blobUri = Endpoint(options.BlobServiceUri, nameof(StorageOptions.BlobServiceUri), "blob");
+        var tableUri = Endpoint(options.TableServiceUri, nameof(StorageOptions.TableServiceUri), "table");
+        TokenCredential credential = string.IsNullOrWhiteSpace(options.ClientId)
+            ? new DefaultAzureCredential()
+            : new ManagedIdentityCredential(ManagedIdentityId.FromUserAssignedClientId(options.ClientId));
+        return new BatonStorage(
+            new TableServiceClient(tableUri, credential, tables),
+            new BlobServiceClient(blobUri, credential, blobs),
+            new BlobServiceClient(blobUri, credential, singleAttempt));
+    }
+
+    private static BatonStorage WithKey(StorageOptions options, TableClientOptions tables, BlobClientOptions blobs, BlobClientOptions singleAttempt)
+    {
+        if (options.BlobServiceUri is not null || options.TableServiceUri is not null)
+        {
+            throw new InvalidOperationException("Setting 'Storage:ConnectionString' and 'Storage:BlobServiceUri'/'Storage:TableServiceUri' exclude each other: keep one way.");
+        }
+
+        try
+        {
+            return new BatonStorage(
+                new TableServiceClient(options.ConnectionString!, tables),
+                new BlobServiceClient(options.ConnectionString, blobs),
+                new BlobServiceClient(options.ConnectionString, singleAttempt));
+        }
+        catch (Exception failure) when (failure is FormatException or ArgumentException)
+        {
+            // Both parsers name the part that is wrong and quote nothing of the text.
+            throw new InvalidOperationException($"Setting 'Storage:ConnectionString' cannot be used: {failure.Message}", failure);
+        }
+    }
+
+    private static Uri Endpoint(Uri? given, string name, string service)
+    {
+        if (given is null)
+        {
+            throw new InvalidOperationException(
+                $"Setting 'Storage:{name}' is missing: set 'Storage:ConnectionString', or both endpoints (https://<account>.{service}.core.windows.net).");
+        }
+
+        return given is { IsAbsoluteUri: true, Scheme: "https" }
+            ? given
+            : throw new InvalidOperationException($"Setting 'Storage:{name}' is '{given}': an identity needs an absolute https address.");
+    }
+
+    private static BlobClientOptions BlobOptions(int maxRetries)
+    {
+        var options = new BlobClientOptions();
+        options.Retry.MaxRetries = maxRetries;
+        options.Retry.Mode = RetryMode.Exponential;
+        options.Retry.Delay = TimeSpan.FromMilliseconds(50);
+        options.Retry.MaxDelay = TimeSpan.FromSeconds(2);
+        options.Retry.NetworkTimeout = TimeSpan.FromSeconds(10);
+        return options;
+    }
+}

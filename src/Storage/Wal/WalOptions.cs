@@ -1,0 +1,50 @@
+namespace Baton.Storage.Wal;
+
+/// <summary>Section <c>Wal</c>: bounds of the log. The defaults suit; tests lower them to see the edges.</summary>
+public sealed class WalOptions
+{
+    /// <summary>The section's name.</summary>
+    public const string Section = "Wal";
+
+    /// <summary>Blocks of a segment, its header included, before the next one is begun. The service's own limit is 50,000.</summary>
+    public int MaxSegmentBlocks { get; set; } = 45_000;
+
+    /// <summary>Bytes of a segment before the next one is begun.</summary>
+    public long MaxSegmentBytes { get; set; } = 256L * 1024 * 1024;
+
+    /// <summary>Bytes that one call carries when more are waiting. A single append larger than this goes alone.</summary>
+    public int MaxBatchBytes { get; set; } = 4 * 1024 * 1024;
+
+    /// <summary>Bytes that may wait for the storage, a channel. Above it appends are refused, so that memory is bounded and callers feel the pressure.</summary>
+    public long MaxQueuedBytes { get; set; } = 64L * 1024 * 1024;
+
+    /// <summary>How often one storage call is tried before the writer gives up. Fewer: a short outage of the storage costs a change of leader. More: the owner learns later.</summary>
+    public int MaxAttempts { get; set; } = 10;
+
+    /// <summary>Pause before the second attempt, in milliseconds; doubles from there.</summary>
+    public int RetryDelayMs { get; set; } = 20;
+
+    /// <summary>Longest pause between two attempts, in milliseconds.</summary>
+    public int RetryMaxDelayMs { get; set; } = 2_000;
+
+    /// <summary>Throws when a value makes no sense; the message names the setting, its value and what it may be.</summary>
+    /// <exception cref="InvalidOperationException">One does not.</exception>
+    public void Validate()
+    {
+        Require(MaxSegmentBlocks, 2, 49_999, nameof(MaxSegmentBlocks));
+        Require(MaxSegmentBytes, 1, 100L * 1024 * 1024 * 1024, nameof(MaxSegmentBytes));
+        Require(MaxBatchBytes, 1, 16 * 1024 * 1024, nameof(MaxBatchBytes));
+        Require(MaxQueuedBytes, 1, long.MaxValue, nameof(MaxQueuedBytes));
+        Require(MaxAttempts, 1, 1_000, nameof(MaxAttempts));
+        Require(RetryDelayMs, 0, 60_000, nameof(RetryDelayMs));
+        Require(RetryMaxDelayMs, RetryDelayMs, 60_000, nameof(RetryMaxDelayMs));
+    }
+
+    private static void Require(long value, long least, long most, string name)
+    {
+        if (value < least || value > most)
+        {
+            throw new InvalidOperationException($"Setting '{Section}:{name}' is {value}; it must be {least} to {most}.");
+        }
+    }
+}

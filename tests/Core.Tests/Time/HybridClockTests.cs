@@ -1,0 +1,30 @@
+using Baton.Core.Broadcasts;
+using Baton.Core.Time;
+
+namespace Baton.Core.Tests.Time;
+
+public sealed class HybridClockTests
+{
+    private static readonly DateTimeOffset Now = DateTimeOffset.FromUnixTimeMilliseconds(1_800_000_000_000);
+
+    [Fact]
+    public void A_tick_is_milliseconds_times_1024_or_one_more_than_the_last()
+    {
+        var first = HybridClock.Next(0, Now);
+
+        Assert.Equal(1_800_000_000_000 * 1024, first);
+        Assert.Equal(first + 1, HybridClock.Next(first, Now));
+        Assert.Equal(first + 1, HybridClock.Next(first, Now.AddSeconds(-5)));
+        Assert.Equal(Now, TimeTicks.ToInstant(first + 5));
+        Assert.True(first < 1L << 53);
+    }
+
+    [Fact]
+    public void Broadcast_ids_ascend_with_the_clock_and_without_it()
+    {
+        var first = BroadcastIds.Next(0, Now);
+
+        Assert.Equal(first + 1, BroadcastIds.Next(first, Now));
+        Assert.True(BroadcastIds.Next(first, Now.AddMilliseconds(1)) > first + 1);
+    }
+}
