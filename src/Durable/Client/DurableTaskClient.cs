@@ -22,14 +22,20 @@ public abstract class DurableTaskClient
     /// <param name="getInputsAndOutputs">Whether input, output and custom status are wanted too.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="DurableTaskClientException">The host refused.</exception>
-    public abstract Task<OrchestrationMetadata?> GetInstanceAsync(string instanceId, bool getInputsAndOutputs = false, CancellationToken cancellation = default);
+    public abstract Task<OrchestrationMetadata?> GetInstanceAsync(
+        string instanceId,
+        bool getInputsAndOutputs = false,
+        CancellationToken cancellation = default);
 
     /// <summary>Waits until an instance has ended.</summary>
     /// <param name="instanceId">Its id.</param>
     /// <param name="getInputsAndOutputs">Whether input, output and custom status are wanted too.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="DurableTaskClientException">There is no such instance, or the host refused.</exception>
-    public abstract Task<OrchestrationMetadata> WaitForInstanceCompletionAsync(string instanceId, bool getInputsAndOutputs = false, CancellationToken cancellation = default);
+    public abstract Task<OrchestrationMetadata> WaitForInstanceCompletionAsync(
+        string instanceId,
+        bool getInputsAndOutputs = false,
+        CancellationToken cancellation = default);
 
     /// <summary>Raises an event for an instance to take.</summary>
     /// <exception cref="DurableTaskClientException">There is no such instance, it has ended, or the host refused.</exception>

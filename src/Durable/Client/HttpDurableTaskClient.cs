@@ -51,9 +51,13 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
     }
 
     /// <inheritdoc/>
-    public override async Task<OrchestrationMetadata?> GetInstanceAsync(string instanceId, bool getInputsAndOutputs = false, CancellationToken cancellation = default)
+    public override async Task<OrchestrationMetadata?> GetInstanceAsync(
+        string instanceId,
+        bool getInputsAndOutputs = false,
+        CancellationToken cancellation = default)
     {
-        using HttpResponseMessage response = await _http.GetAsync(Instance(instanceId, query: getInputsAndOutputs ? "showInput=true" : "showInput=false"), cancellation).ConfigureAwait(false);
+        Uri uri = Instance(instanceId, query: getInputsAndOutputs ? "showInput=true" : "showInput=false");
+        using HttpResponseMessage response = await _http.GetAsync(uri, cancellation).ConfigureAwait(false);
         if (response.StatusCode is HttpStatusCode.NotFound)
         {
             return null;
@@ -65,7 +69,10 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
     }
 
     /// <inheritdoc/>
-    public override async Task<OrchestrationMetadata> WaitForInstanceCompletionAsync(string instanceId, bool getInputsAndOutputs = false, CancellationToken cancellation = default)
+    public override async Task<OrchestrationMetadata> WaitForInstanceCompletionAsync(
+        string instanceId,
+        bool getInputsAndOutputs = false,
+        CancellationToken cancellation = default)
     {
         for (TimeSpan wait = FirstPoll; ; wait = wait * 2 < LongestPoll ? wait * 2 : LongestPoll)
         {
@@ -84,7 +91,8 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
     public override Task RaiseEventAsync(string instanceId, string eventName, object? eventPayload = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(eventName);
-        return PostAsync(Instance(instanceId, $"/raiseEvent/{Segment(eventName)}"), Json(eventPayload), $"event '{eventName}' to", instanceId, cancellation);
+        Uri uri = Instance(instanceId, $"/raiseEvent/{Segment(eventName)}");
+        return PostAsync(uri, Json(eventPayload), $"event '{eventName}' to", instanceId, cancellation);
     }
 
     /// <inheritdoc/>
@@ -118,7 +126,9 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
         ArgumentException.ThrowIfNullOrWhiteSpace(instanceId);
         return instanceId[0] != '@' && !instanceId.Any(static c => c is '/' or '\\' or '#' or '?' || char.IsControl(c))
             ? instanceId
-            : throw new ArgumentException($"'{instanceId}' is no instance id: it may not begin with '@' nor hold '/', '\\', '#', '?' or control characters.", nameof(instanceId));
+            : throw new ArgumentException(
+                $"'{instanceId}' is no instance id: it may not begin with '@' nor hold '/', '\\', '#', '?' or control characters.",
+                nameof(instanceId));
     }
 
     private static StringContent Json(object? value) => new(DurableJson.Write(value) ?? "null", Encoding.UTF8, "application/json");
@@ -135,7 +145,9 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
         if (!response.IsSuccessStatusCode)
         {
             string body = await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false);
-            throw new DurableTaskClientException(response.StatusCode, $"The host refused the {what} instance '{instanceId}' with {(int)response.StatusCode}: {body}");
+            throw new DurableTaskClientException(
+                response.StatusCode,
+                $"The host refused the {what} instance '{instanceId}' with {(int)response.StatusCode}: {body}");
         }
     }
 
@@ -145,7 +157,8 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
         await EnsureAsync(response, what, instanceId, cancellation).ConfigureAwait(false);
     }
 
-    private Uri Instance(string instanceId, string verb = "", string query = "") => At($"instances/{Segment(CheckId(instanceId))}{verb}", query);
+    private Uri Instance(string instanceId, string verb = "", string query = "")
+        => At($"instances/{Segment(CheckId(instanceId))}{verb}", query);
 
     private Uri At(string path, string query = "")
         => new($"{_base}/{path}?{string.Join('&', new[] { query, _query }.Where(static part => part.Length > 0))}");

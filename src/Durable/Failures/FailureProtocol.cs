@@ -29,10 +29,13 @@ internal static class FailureProtocol
 
     /// <summary>The details of a failed task. The host sends none when, for one, no function has the activity's name.</summary>
     public static TaskFailureDetails ToDetails(this Protocol.TaskFailureDetails? message) => message is null
-        ? new TaskFailureDetails("Unknown", "The host reported the failure without details: perhaps no function of this name is deployed, or the child was terminated.")
+        ? new TaskFailureDetails(
+            "Unknown",
+            "The host reported the failure without details: perhaps no function of this name is deployed, or the child was terminated.")
         : new TaskFailureDetails(message.ErrorType, message.ErrorMessage, message.StackTrace, message.InnerFailure?.ToDetails())
         {
             IsNonRetriable = message.IsNonRetriable,
-            ApiCode = message.Properties.TryGetValue(ApiCodeProperty, out Value? value) && System.Enum.TryParse(value.StringValue, out ApiErrorCode code) ? code : null,
+            ApiCode = message.Properties.TryGetValue(ApiCodeProperty, out Value? value)
+                && System.Enum.TryParse(value.StringValue, out ApiErrorCode code) ? code : null,
         };
 }

@@ -7,7 +7,11 @@ namespace Baton.Durable;
 /// <param name="ErrorMessage">Its message.</param>
 /// <param name="StackTrace">Where it was thrown.</param>
 /// <param name="InnerFailure">What caused it.</param>
-public sealed record TaskFailureDetails(string ErrorType, string ErrorMessage, string? StackTrace = null, TaskFailureDetails? InnerFailure = null)
+public sealed record TaskFailureDetails(
+    string ErrorType,
+    string ErrorMessage,
+    string? StackTrace = null,
+    TaskFailureDetails? InnerFailure = null)
 {
     // A failure is kept in the history of every instance that sees it; these bound it, far above what is useful to read.
     private const int MaxTextLength = 8_192;
@@ -46,7 +50,9 @@ public sealed record TaskFailureDetails(string ErrorType, string ErrorMessage, s
             _ => null,
         };
         ApiErrorCode? code = (exception as ApiException)?.Error.Code;
-        return new TaskFailureDetails(exception.GetType().FullName ?? exception.GetType().Name, Cut(exception.Message), exception.StackTrace is { } trace ? Cut(trace) : null, inner)
+        string type = exception.GetType().FullName ?? exception.GetType().Name;
+        string? stackTrace = exception.StackTrace is { } trace ? Cut(trace) : null;
+        return new TaskFailureDetails(type, Cut(exception.Message), stackTrace, inner)
         {
             ApiCode = code,
             IsNonRetriable = code is ApiErrorCode.InvalidArgument or ApiErrorCode.PayloadTooLarge,

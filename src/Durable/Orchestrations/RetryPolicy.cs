@@ -10,7 +10,7 @@ public sealed class RetryPolicy
     /// <param name="firstRetryInterval">The wait after the first failure; above zero.</param>
     /// <param name="backoffCoefficient">What each wait is multiplied with to get the next; at least 1.</param>
     /// <param name="maxRetryInterval">The longest wait; one hour when null.</param>
-    /// <param name="retryTimeout">No attempt starts once this much orchestration time has passed since the first; unlimited when null.</param>
+    /// <param name="retryTimeout">A failure this long after the first attempt began is the last; unlimited when null.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of its range.</exception>
     public RetryPolicy(
         int maxNumberOfAttempts,
@@ -23,7 +23,7 @@ public sealed class RetryPolicy
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(firstRetryInterval, TimeSpan.Zero);
         if (!double.IsFinite(backoffCoefficient) || backoffCoefficient < 1)
         {
-            throw new ArgumentOutOfRangeException(nameof(backoffCoefficient), backoffCoefficient, "The back-off coefficient must be at least 1.");
+            throw new ArgumentOutOfRangeException(nameof(backoffCoefficient), backoffCoefficient, "It must be at least 1.");
         }
 
         MaxNumberOfAttempts = maxNumberOfAttempts;
@@ -50,7 +50,7 @@ public sealed class RetryPolicy
     /// <summary>The longest wait.</summary>
     public TimeSpan MaxRetryInterval { get; }
 
-    /// <summary>No attempt starts once this much orchestration time has passed since the first.</summary>
+    /// <summary>A failure this long after the first attempt began, in orchestration time, is the last.</summary>
     public TimeSpan? RetryTimeout { get; }
 
     /// <summary>Whether a failure is worth another attempt. Must be deterministic: it runs again in every replay.</summary>

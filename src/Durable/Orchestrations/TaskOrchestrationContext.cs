@@ -4,8 +4,8 @@ namespace Baton.Durable;
 
 /// <summary>
 /// What orchestrator code may do. The code is replayed from its history at every turn, so it must be deterministic: time,
-/// ids and waiting come from here, effects belong in activities, and nothing but the tasks given out here is awaited
-/// (never with <c>ConfigureAwait(false)</c>).
+/// ids and waiting come from here, effects belong in activities, and nothing but the tasks given out here is awaited:
+/// never with <c>ConfigureAwait(false)</c>, and never by blocking, which stops the turn's thread for good.
 /// </summary>
 public abstract class TaskOrchestrationContext
 {
@@ -47,16 +47,19 @@ public abstract class TaskOrchestrationContext
 
     /// <summary>A task that ends at <paramref name="fireAt"/>; at once when that is past.</summary>
     /// <param name="fireAt">When; a time of unspecified kind is taken as UTC.</param>
-    /// <param name="cancellationToken">Ends the wait here; an orchestration does not end while a timer is neither fired nor cancelled.</param>
+    /// <param name="cancellationToken">Ends the wait. An orchestration does not end while a timer is neither fired nor cancelled.</param>
     public abstract Task CreateTimer(DateTime fireAt, CancellationToken cancellationToken = default);
 
     /// <summary>A task that ends <paramref name="delay"/> after <see cref="CurrentUtcDateTime"/>.</summary>
     /// <param name="delay">How long.</param>
-    /// <param name="cancellationToken">Ends the wait here; an orchestration does not end while a timer is neither fired nor cancelled.</param>
+    /// <param name="cancellationToken">Ends the wait. An orchestration does not end while a timer is neither fired nor cancelled.</param>
     public virtual Task CreateTimer(TimeSpan delay, CancellationToken cancellationToken = default)
         => CreateTimer(CurrentUtcDateTime + delay, cancellationToken);
 
-    /// <summary>The payload of the next event of this name that nobody has taken. Several waiters are served in the order of their calls.</summary>
+    /// <summary>
+    /// The payload of the next event of this name that nobody has taken. Several waiters are served in the order of their
+    /// calls (the platform's own .NET worker serves the newest first).
+    /// </summary>
     /// <param name="eventName">The event's name; case does not matter.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public abstract Task<T> WaitForExternalEvent<T>(string eventName, CancellationToken cancellationToken = default);
@@ -82,7 +85,10 @@ public abstract class TaskOrchestrationContext
     /// <summary>Sends an event to another instance, without waiting for it.</summary>
     public abstract void SendEvent(string instanceId, string eventName, object? payload);
 
-    /// <summary>Ends this execution, once the code has returned, and starts the orchestration afresh with a new input and an empty history.</summary>
+    /// <summary>
+    /// Ends this execution, once the code has returned and its tasks have ended, and starts the orchestration afresh with a
+    /// new input and an empty history.
+    /// </summary>
     /// <param name="newInput">The next execution's input.</param>
     /// <param name="preserveUnprocessedEvents">Whether events that nobody has taken go to the next execution.</param>
     public abstract void ContinueAsNew(object? newInput = null, bool preserveUnprocessedEvents = true);

@@ -29,7 +29,10 @@ internal sealed class ActionLedger
         _unsent.Add(action.Id, action);
     }
 
-    /// <summary>As <see cref="Add"/>; the task ends with the action's outcome: the JSON text of its result, or <see cref="TaskFailedException"/>.</summary>
+    /// <summary>
+    /// As <see cref="Add"/>; the task ends with the action's outcome: the JSON text of its result, or
+    /// <see cref="TaskFailedException"/>.
+    /// </summary>
     public Task<string?> AddAwaited(OrchestratorAction action)
     {
         Add(action);

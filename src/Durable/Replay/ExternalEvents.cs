@@ -2,7 +2,10 @@ using Microsoft.DurableTask.Protobuf;
 
 namespace Baton.Durable.Replay;
 
-/// <summary>Events raised from outside, matched by name without regard to case with those who wait for them; first come, first served on both sides.</summary>
+/// <summary>
+/// Events raised from outside, matched by name without regard to case with those who wait for them; first come, first
+/// served on both sides.
+/// </summary>
 internal sealed class ExternalEvents
 {
     private readonly List<HistoryEvent> _unclaimed = [];

@@ -1,4 +1,6 @@
 using Microsoft.DurableTask.Protobuf;
+using ActionKind = Microsoft.DurableTask.Protobuf.OrchestratorAction.OrchestratorActionTypeOneofCase;
+using EventKind = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
 
 namespace Baton.Durable.Replay;
 
@@ -12,19 +14,21 @@ internal sealed class NonDeterminismException(HistoryEvent recorded, Orchestrato
 
     private static string Describe(HistoryEvent recorded) => recorded.EventTypeCase switch
     {
-        HistoryEvent.EventTypeOneofCase.TaskScheduled => $"TaskScheduled '{recorded.TaskScheduled.Name}' with id {recorded.EventId}",
-        HistoryEvent.EventTypeOneofCase.SubOrchestrationInstanceCreated => $"SubOrchestrationInstanceCreated '{recorded.SubOrchestrationInstanceCreated.Name}' with id {recorded.EventId}",
-        HistoryEvent.EventTypeOneofCase.EventSent => $"EventSent '{recorded.EventSent.Name}' with id {recorded.EventId}",
+        EventKind.TaskScheduled => Describe(recorded, recorded.TaskScheduled.Name),
+        EventKind.SubOrchestrationInstanceCreated => Describe(recorded, recorded.SubOrchestrationInstanceCreated.Name),
+        EventKind.EventSent => Describe(recorded, recorded.EventSent.Name),
         _ => $"{recorded.EventTypeCase} with id {recorded.EventId}",
     };
+
+    private static string Describe(HistoryEvent recorded, string name) => $"{recorded.EventTypeCase} '{name}' with id {recorded.EventId}";
 
     private static string Describe(OrchestratorAction? action) => action?.OrchestratorActionTypeCase switch
     {
         null => "nothing",
-        OrchestratorAction.OrchestratorActionTypeOneofCase.ScheduleTask => $"activity '{action.ScheduleTask.Name}'",
-        OrchestratorAction.OrchestratorActionTypeOneofCase.CreateSubOrchestration => $"sub-orchestration '{action.CreateSubOrchestration.Name}'",
-        OrchestratorAction.OrchestratorActionTypeOneofCase.CreateTimer => "a timer",
-        OrchestratorAction.OrchestratorActionTypeOneofCase.SendEvent => $"the sending of event '{action.SendEvent.Name}'",
+        ActionKind.ScheduleTask => $"activity '{action.ScheduleTask.Name}'",
+        ActionKind.CreateSubOrchestration => $"sub-orchestration '{action.CreateSubOrchestration.Name}'",
+        ActionKind.CreateTimer => "a timer",
+        ActionKind.SendEvent => $"the sending of event '{action.SendEvent.Name}'",
         { } other => other.ToString(),
     };
 }

@@ -17,6 +17,8 @@ internal sealed class OrchestrationTurn(
     // An internal timer by which the platform splits large batches; the code knows nothing of it.
     private const int BatchTimerId = -100;
 
+    private const string Rule = "It may await only tasks of its context, and never with ConfigureAwait(false).";
+
     private readonly ActionLedger _ledger = new();
     private readonly ExternalEvents _events = new();
     private readonly ReplayClock _clock = new();
@@ -125,10 +127,12 @@ internal sealed class OrchestrationTurn(
             case EventKind.ExecutionTerminated:
                 _terminated = happened.ExecutionTerminated;
                 break;
-            case EventKind.OrchestratorCompleted or EventKind.ExecutionCompleted or EventKind.GenericEvent or EventKind.HistoryState or EventKind.ContinueAsNew:
+            case EventKind.OrchestratorCompleted or EventKind.ExecutionCompleted or EventKind.ContinueAsNew:
+            case EventKind.GenericEvent or EventKind.HistoryState:
                 break;
             default:
-                throw new NotSupportedException($"The history holds an event that this worker does not know: {happened.EventTypeCase}, id {happened.EventId}.");
+                throw new NotSupportedException(
+                    $"The history holds an event that this worker does not know: {happened.EventTypeCase}, id {happened.EventId}.");
         }
 
         thread.RunPosted();
@@ -158,7 +162,7 @@ internal sealed class OrchestrationTurn(
     {
         if (_terminated is not null)
         {
-            return Complete(new CompleteOrchestrationAction { OrchestrationStatus = OrchestrationStatus.Terminated, Result = _terminated.Input });
+            return Complete(new() { OrchestrationStatus = OrchestrationStatus.Terminated, Result = _terminated.Input });
         }
 
         if (_isSuspended)
@@ -173,7 +177,7 @@ internal sealed class OrchestrationTurn(
 
         if (thread.Misuse is { } misuse)
         {
-            throw new InvalidOperationException($"The orchestrator left its turn ({misuse}). It may await only tasks of its context, and never with ConfigureAwait(false).");
+            throw new InvalidOperationException($"The orchestrator left its turn ({misuse}). {Rule}");
         }
 
         if (_ledger.HasOpenTasks)
@@ -183,21 +187,23 @@ internal sealed class OrchestrationTurn(
 
         if (_code.IsCompleted)
         {
-            return _code.IsCompletedSuccessfully ? Complete(Ended(_code.Result)) : Failed(_code.Exception?.InnerException ?? new TaskCanceledException(_code));
+            return _code.IsCompletedSuccessfully
+                ? Complete(Ended(_code.Result))
+                : Failed(_code.Exception?.InnerException ?? new TaskCanceledException(_code));
         }
 
         return _events.HasWaiters && _context?.Next is null
             ? null
             : throw new InvalidOperationException(
-                "The orchestrator waits, but for nothing that the host could ever complete: no activity, sub-orchestration, timer or external event is open. "
-                + "It may await only tasks of its context, and never with ConfigureAwait(false).");
+                "The orchestrator waits, but for nothing that the host could ever complete: "
+                + $"no activity, sub-orchestration, timer or external event is open. {Rule}");
     }
 
     private CompleteOrchestrationAction Ended(object? result)
     {
         if (_context?.Next is not { } next)
         {
-            return new CompleteOrchestrationAction { OrchestrationStatus = OrchestrationStatus.Completed, Result = DurableJson.Write(result) };
+            return new() { OrchestrationStatus = OrchestrationStatus.Completed, Result = DurableJson.Write(result) };
         }
 
         var again = new CompleteOrchestrationAction { OrchestrationStatus = OrchestrationStatus.ContinuedAsNew, Result = next.Input };

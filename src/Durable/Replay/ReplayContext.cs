@@ -69,14 +69,17 @@ internal sealed class ReplayContext(
     public override Task CreateTimer(DateTime fireAt, CancellationToken cancellationToken = default)
     {
         thread.Verify(nameof(CreateTimer));
-        return TimerAsync(fireAt.Kind is DateTimeKind.Local ? fireAt.ToUniversalTime() : DateTime.SpecifyKind(fireAt, DateTimeKind.Utc), cancellationToken);
+        DateTime fireAtUtc = fireAt.Kind is DateTimeKind.Local ? fireAt.ToUniversalTime() : DateTime.SpecifyKind(fireAt, DateTimeKind.Utc);
+        return TimerAsync(fireAtUtc, cancellationToken);
     }
 
     public override Task<T> WaitForExternalEvent<T>(string eventName, CancellationToken cancellationToken = default)
     {
         thread.Verify(nameof(WaitForExternalEvent));
         ArgumentException.ThrowIfNullOrWhiteSpace(eventName);
-        return cancellationToken.IsCancellationRequested ? Task.FromCanceled<T>(cancellationToken) : EventAsync<T>(eventName, cancellationToken);
+        return cancellationToken.IsCancellationRequested
+            ? Task.FromCanceled<T>(cancellationToken)
+            : EventAsync<T>(eventName, cancellationToken);
     }
 
     public override void SendEvent(string instanceId, string eventName, object? payload)
@@ -86,7 +89,12 @@ internal sealed class ReplayContext(
         ArgumentException.ThrowIfNullOrWhiteSpace(eventName);
         ledger.Add(new OrchestratorAction
         {
-            SendEvent = new SendEventAction { Instance = new OrchestrationInstance { InstanceId = instanceId }, Name = eventName, Data = DurableJson.Write(payload) },
+            SendEvent = new SendEventAction
+            {
+                Instance = new OrchestrationInstance { InstanceId = instanceId },
+                Name = eventName,
+                Data = DurableJson.Write(payload),
+            },
         });
     }
 

@@ -4,7 +4,10 @@ using System.Text;
 
 namespace Baton.Durable.Replay;
 
-/// <summary>Ids that every replay makes again: RFC 4122 version 5, from the instance, the turn's time and a counter, as the platform's .NET worker makes them.</summary>
+/// <summary>
+/// Ids that every replay makes again: RFC 4122 version 5, from the instance, the turn's time and a counter, as the
+/// platform's .NET worker makes them.
+/// </summary>
 internal static class ReplayGuid
 {
     private static readonly byte[] Namespace = new Guid("9e952958-5e33-4daf-827f-2fa12937b875").ToByteArray(bigEndian: true);

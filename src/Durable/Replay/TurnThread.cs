@@ -27,7 +27,8 @@ internal sealed class TurnThread : SynchronizationContext, IDisposable
     {
         if (!CheckAccess(operation))
         {
-            throw new InvalidOperationException($"{operation} was called outside the orchestrator's turn: orchestrator code must not use other threads or ConfigureAwait(false).");
+            throw new InvalidOperationException(
+                $"{operation} was called outside the orchestrator's turn: orchestrator code must not use other threads or ConfigureAwait(false).");
         }
     }
 
