@@ -1,3 +1,14 @@
+using Baton.Functions.Broadcasts;
+using Baton.Functions.Channels;
+using Baton.Functions.Failover;
+using Baton.Functions.ForcedPromotion;
+using Baton.Functions.Nodes;
+using Baton.Functions.Operations;
+using Baton.Functions.ReplicateConfiguration;
+using Baton.Functions.Settings;
+using Baton.Functions.Tables;
+using Baton.Functions.Timeline;
+using Baton.Functions.Topology;
 using Baton.Storage;
 
 namespace Baton.Functions;
@@ -6,12 +17,48 @@ namespace Baton.Functions;
 internal static class Composition
 {
     /// <summary>Registers the capabilities of the control plane with their settings.</summary>
-    /// <exception cref="InvalidOperationException">A setting is missing or wrong; the message names it.</exception>
+    /// <exception cref="InvalidSettingException">A setting is missing or unfit.</exception>
     public static IServiceCollection AddCapabilities(this IServiceCollection services, IConfiguration configuration)
     {
-        var storage = BatonStorage.Open(configuration.GetSection(StorageOptions.Section).Get<StorageOptions>() ?? new StorageOptions());
-        services.AddSingleton(storage);
-        services.AddSingleton(storage.Tables);
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(ClusterOptions.From(configuration));
+        services.AddSingleton(ForceUpdateOptions.From(configuration));
+        services.AddSingleton(FailoverOptions.From(configuration));
+
+        services.AddSingleton(BatonStorage.Open(configuration.GetSection("Storage").Get<StorageOptions>() ?? new StorageOptions()));
+        services.AddSingleton<ControlPlaneTables>();
+        services.AddHostedService(s => s.GetRequiredService<ControlPlaneTables>());
+
+        services.AddSingleton(NodeHttp());
+        services.AddSingleton<NodeClient>();
+
+        services.AddSingleton<ReplicateConfigurationStore>();
+        services.AddSingleton<ConfigurationCallback>();
+        services.AddSingleton<ClusterStateStore>();
+        services.AddSingleton<ClusterStateWatcher>();
+        services.AddSingleton<HeartbeatStore>();
+        services.AddSingleton<OperationStore>();
+        services.AddSingleton<OperationStarter>();
+        services.AddSingleton<OperationWait>();
+        services.AddSingleton<BroadcastStore>();
+        services.AddSingleton<LockStore>();
+        services.AddSingleton<TimelineStore>();
+        services.AddSingleton<NodeFailover>();
+        services.AddSingleton<OpenHints>();
+        services.AddSingleton<ChannelControl>();
         return services;
     }
+
+    // One client for all nodes and the whole life of the process; addresses are looked up again now and then.
+    private static HttpClient NodeHttp() => new(new SocketsHttpHandler
+    {
+        ConnectTimeout = NodeClient.ConnectTimeout,
+        PooledConnectionLifetime = TimeSpan.FromMinutes(2),
+        AllowAutoRedirect = false,
+        UseProxy = false,
+    })
+    {
+        // Every call has a limit of its own.
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
 }

@@ -22,7 +22,17 @@ catch (OperationCanceledException)
     // Asked to stop while it was still starting.
     return FunctionsApp.StoppedExitCode;
 }
-catch (Exception e) when (e is InvalidDeclarationException or OptionsValidationException)
+catch (InvalidDeclarationException e)
+{
+    // The form in which the build takes a line for an error of its own.
+    foreach (var problem in e.Problems)
+    {
+        await Console.Error.WriteLineAsync($"Baton.Functions : error BATON001: {problem}");
+    }
+
+    return 1;
+}
+catch (OptionsValidationException e)
 {
     await Console.Error.WriteLineAsync(e.Message);
     return 1;

@@ -64,7 +64,8 @@ public sealed partial class ChannelMachine
             return ApiError.InvalidArgument($"message: vchannels do not name {request.VChannel}");
         }
 
-        return BroadcastRules.IsConfigChange(message) == message.AlterReplicateConfig is { Configuration: not null }
+        var right = BroadcastRules.IsConfigChange(message) ? message.AlterReplicateConfig?.Configuration is not null : message.AlterReplicateConfig is null;
+        return right
             ? null
             : ApiError.InvalidArgument($"message: kind {BroadcastMessage.AlterReplicateConfigKind} and a configuration belong together");
     }

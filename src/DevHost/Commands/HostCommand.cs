@@ -37,7 +37,7 @@ internal static class HostCommand
         // The function app inherits this process's environment, and it has no use for the host's keys.
         Environment.SetEnvironmentVariable(OptionsVariable, null);
 
-        using var logging = LoggerFactory.Create(b => b.AddSimpleConsole(c => c.SingleLine = true).SetMinimumLevel(LogLevel.Information));
+        using var logging = LoggerFactory.Create(b => b.AddSimpleConsole(c => c.SingleLine = true).SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning));
         await using var host = await FunctionsHost.FunctionsHost.StartAsync(
             new FunctionsHostOptions
             {

@@ -1,9 +1,11 @@
 using Baton.DevHost.FunctionsHost.Apps;
+using Baton.DevHost.FunctionsHost.DurableTriggers;
 using Baton.DevHost.FunctionsHost.Handler;
 using Baton.DevHost.FunctionsHost.Http;
 using Baton.DevHost.FunctionsHost.Invocations;
 using Baton.DevHost.FunctionsHost.Queues;
 using Baton.DevHost.FunctionsHost.Timers;
+using Baton.DevHost.Orchestrations;
 
 namespace Baton.DevHost.FunctionsHost;
 
@@ -21,7 +23,9 @@ public sealed class FunctionsHost : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _stopAsked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private HandlerSupervisor? _handlers;
+    private OrchestrationEngine? _engine;
     private WebApplication? _listener;
     private Task _listeners = Task.CompletedTask;
     private Task? _watch;
@@ -88,12 +92,24 @@ public sealed class FunctionsHost : IAsyncDisposable
         var inputs = new FunctionInputs(_options.HubName, () => BaseAddress, _options.Keys.System);
         var queues = new LocalQueues(_options.StorageConnectionString);
         var outputs = new OutputSender(queues);
+        _engine = TaskHub.Open(_app, _options, new HandlerOrchestrationInvoker(_app, invoker, inputs), _time, _loggers);
 
-        _listener = HostListener.Create(_options.Port, bodyLimitBytes, _loggers);
+        // The engine calls functions that are told this host's address, so the listener comes first; its callers wait until the engine is there.
+        _listener = HostListener.Create(_options.Port, bodyLimitBytes, _open.Task, _loggers);
+        if (_engine is not null)
+        {
+            _listener.MapDurableManagement(_engine, _options.Keys.System);
+        }
+
         new HttpTriggers(_app, invoker, inputs, outputs, new HostKeyCheck(_options.Keys), bodyLimitBytes).Map(_listener);
         await _listener.StartAsync(cancellationToken);
         BaseAddress = new Uri(_listener.Urls.Single());
+        if (_engine is not null)
+        {
+            await _engine.StartAsync(cancellationToken);
+        }
 
+        _open.SetResult();
         _listeners = Task.WhenAll(_app.Functions.Select(function => ListenAsync(function, queues, invoker, inputs, outputs)));
         _watch = WatchAsync(_handlers.HostMustStop);
         _logger.LogInformation("{Functions} functions of {AppRoot} at {BaseAddress}", _app.Functions.Count, _app.Root, BaseAddress);
@@ -115,6 +131,7 @@ public sealed class FunctionsHost : IAsyncDisposable
     private async Task WatchAsync(Task<string> handlerFailed)
     {
         _ = handlerFailed.ContinueWith(t => _stopAsked.TrySetResult(t.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+        _ = _engine?.Ended.ContinueWith(t => _stopAsked.TrySetResult($"The orchestration engine ended: {t.Exception!.GetBaseException().Message}"), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         _ = _listeners.ContinueWith(t => _stopAsked.TrySetResult($"A listener failed: {t.Exception!.GetBaseException().Message}"), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         if (_options.ExitWhenStdinCloses)
         {
@@ -138,6 +155,13 @@ public sealed class FunctionsHost : IAsyncDisposable
 
     private async Task StopAsync()
     {
+        // The engine first: a call that is given up under a running engine would be a failure of its instance.
+        if (_engine is not null)
+        {
+            await _engine.DisposeAsync();
+        }
+
+        _open.TrySetCanceled();
         await _stopping.CancelAsync();
         if (_listener is not null)
         {

@@ -11,6 +11,9 @@ internal static class HostListener
     private const string BodyLimitSetting = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT";
     private const long DefaultBodyLimitBytes = 104_857_600;
 
+    // The functions' own requests are given up at once when the host stops; this is for the management API's long waits.
+    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(5);
+
     /// <summary>The largest request body that the host takes, in bytes.</summary>
     public static long BodyLimitBytes(AppSettings settings) => settings.Find(BodyLimitSetting) switch
     {
@@ -20,7 +23,11 @@ internal static class HostListener
     };
 
     /// <summary>A server that is not started yet.</summary>
-    public static WebApplication Create(int port, long bodyLimitBytes, ILoggerFactory loggers)
+    /// <param name="port">0 for a free one.</param>
+    /// <param name="bodyLimitBytes">The largest body.</param>
+    /// <param name="open">Requests wait until this is done.</param>
+    /// <param name="loggers">For its log.</param>
+    public static WebApplication Create(int port, long bodyLimitBytes, Task open, ILoggerFactory loggers)
     {
         // Empty: this process's environment and settings files configure DevHost, never the server inside it.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -35,7 +42,14 @@ internal static class HostListener
             kestrel.AddServerHeader = false;
             kestrel.Listen(IPAddress.Loopback, port, listen => listen.Protocols = HttpProtocols.Http1);
         });
-        return builder.Build();
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = StopGrace);
+        var listener = builder.Build();
+        listener.Use(async (context, next) =>
+        {
+            await open.WaitAsync(context.RequestAborted);
+            await next(context);
+        });
+        return listener;
     }
 
     // Signals belong to the process that runs the host, not to a server inside it.

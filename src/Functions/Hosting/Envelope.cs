@@ -9,8 +9,6 @@ namespace Baton.Functions.Hosting;
 /// </summary>
 internal sealed class Envelope : IDisposable
 {
-    private static readonly JsonSerializerOptions AnyCase = new(BatonJson.Options) { PropertyNameCaseInsensitive = true };
-
     private readonly JsonDocument document;
     private readonly JsonElement data;
 
@@ -72,13 +70,15 @@ internal sealed class Envelope : IDisposable
         return value.ValueKind == JsonValueKind.String ? TextOf(value, name) : throw Malformed($"{name} is no text");
     }
 
-    /// <summary>The value bound as <paramref name="name"/>, property names in any case.</summary>
+    /// <summary>The value bound as <paramref name="name"/>, either as an object or as text that holds its JSON, which is then encoded thrice: so the Durable extension binds its client.</summary>
     public T As<T>(string name)
         where T : class
     {
         try
         {
-            return Decoded(name).Deserialize<T>(AnyCase) ?? throw Malformed($"{name} is null");
+            var value = Decoded(name);
+            value = value.ValueKind == JsonValueKind.String ? Unwrap(value, name) : value;
+            return value.Deserialize<T>(BatonJson.Options) ?? throw Malformed($"{name} is null");
         }
         catch (JsonException)
         {

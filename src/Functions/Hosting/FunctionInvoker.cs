@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Durable;
+using Google.Protobuf;
 
 namespace Baton.Functions.Hosting;
 
@@ -71,13 +72,23 @@ internal sealed class FunctionInvoker(
         return new InvocationAnswer(outputs);
     }
 
-    private InvocationAnswer Turn(FunctionDefinition function, HttpContext host, Envelope envelope) =>
-        InvocationAnswer.Returning(OrchestrationRunner.Run(
-            envelope.Text(function.TriggerName),
-            name => catalog.Functions.FirstOrDefault(f => f.Trigger is OrchestrationTriggerAttribute && string.Equals(f.Name, name, StringComparison.OrdinalIgnoreCase)) is { } orchestrator
+    // Any status but success would end the orchestration for good, so the runner makes every failure of the code a part of its answer.
+    private InvocationAnswer Turn(FunctionDefinition function, HttpContext host, Envelope envelope)
+    {
+        try
+        {
+            return InvocationAnswer.Returning(OrchestrationRunner.Run(envelope.Text(function.TriggerName), Orchestrator, loggers));
+        }
+        catch (Exception e) when (e is FormatException or InvalidProtocolBufferException)
+        {
+            throw Envelope.Malformed($"{function.TriggerName} is no request for a turn");
+        }
+
+        Func<TaskOrchestrationContext, Task<object?>>? Orchestrator(string name) =>
+            catalog.Functions.FirstOrDefault(f => f.Trigger is OrchestrationTriggerAttribute && string.Equals(f.Name, name, StringComparison.OrdinalIgnoreCase)) is { } orchestrator
                 ? context => FunctionCall.RunAsync(orchestrator, host.RequestServices, context, client: null, CancellationToken.None)
-                : null,
-            loggers));
+                : null;
+    }
 
     // A failure is part of the answer: of a failed invocation the engine would learn the status only.
     private async Task<InvocationAnswer> ActivityAsync(FunctionDefinition function, HttpContext host, Envelope envelope, CancellationToken cancellationToken)
@@ -89,7 +100,7 @@ internal sealed class FunctionInvoker(
             return InvocationAnswer.Returning(ActivityEnvelope.Ok(
                 await FunctionCall.RunAsync(function, host.RequestServices, input, client: null, cancellationToken)));
         }
-        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (!host.RequestAborted.IsCancellationRequested)
         {
             logger.LogWarning(e, "The activity {Function} failed", function.Name);
             return InvocationAnswer.Returning(ActivityEnvelope.Failed(e));

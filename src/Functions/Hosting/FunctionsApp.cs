@@ -33,7 +33,8 @@ internal static class FunctionsApp
             services.ValidateOnBuild = true;
             services.ValidateScopes = true;
         });
-        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, Port(builder.Configuration)));
+        var port = Port(builder.Configuration);
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, port));
         AddLogging(builder.Logging);
 
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);

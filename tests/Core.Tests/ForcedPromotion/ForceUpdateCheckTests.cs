@@ -76,7 +76,7 @@ public sealed class ForceUpdateCheckTests
 
         Assert.Equal(id, PromotionOperationId.For(Of([C2(Channels) with { Token = "" }]), Secondary));
         Assert.Matches("^promote-3-[0-9a-f]{12}$", id);
-        Assert.NotEqual(id, PromotionOperationId.For(Alone, Promoted));
-        Assert.NotEqual(id, PromotionOperationId.For(Of([C2("ch2", "ch1")]), Secondary));
+        Assert.NotEqual(id, PromotionOperationId.For(Alone, Promoted), StringComparer.Ordinal);
+        Assert.NotEqual(id, PromotionOperationId.For(Of([C2("ch2", "ch1")]), Secondary), StringComparer.Ordinal);
     }
 }

@@ -6,7 +6,7 @@ namespace Baton.Core.Tests.Replication;
 
 public sealed class ChannelNamesTests
 {
-    private static readonly ReplicateConfiguration Pair = Of([Cluster("a", "a-0", "a-1"), Cluster("b", "b-0", "b-1")], ("a", "b"));
+    private static readonly ReplicateConfiguration Pair = Of([Named("a", "a-0", "a-1"), Named("b", "b-0", "b-1")], ("a", "b"));
 
     [Theory]
     [InlineData("a", "b", "a-0", "b-0")]

@@ -1,5 +1,4 @@
 using Baton.Core.Api;
-using Baton.Core.Operations;
 using Baton.Core.Replication;
 using Baton.DevHost.Clusters;
 using Baton.DevHost.Demo;

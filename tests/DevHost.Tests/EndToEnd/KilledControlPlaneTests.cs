@@ -1,4 +1,3 @@
-using Baton.Core.Api;
 using Baton.Core.Operations;
 using Baton.DevHost.Clusters;
 using Baton.DevHost.FunctionsHost;

@@ -31,7 +31,7 @@ internal sealed class HandlerOrchestrationInvoker : IOrchestrationInvoker
         var function = Find(_orchestrators, name);
         var data = _inputs.Values(function);
         data[function.Trigger.Binding] = Envelope.Value(base64Request);
-        var answer = await _invoker.InvokeAsync(function, data, [], ct);
+        var answer = await InvokeAsync(function, data, [], ct);
         return answer.ReturnValue is JsonValue value && value.GetValueKind() == JsonValueKind.String && value.GetValue<string>() is { Length: > 0 } response
             ? response
             : throw new InvocationFailedException($"The orchestrator {name} returned no base64 text: an orchestrator's ReturnValue is its response, and never empty.");
@@ -44,8 +44,22 @@ internal sealed class HandlerOrchestrationInvoker : IOrchestrationInvoker
 
         // The trigger's value is the JSON text, a string; the rule then quotes it once more.
         data[function.Trigger.Binding] = Envelope.Value(inputJson);
-        var answer = await _invoker.InvokeAsync(function, data, Metadata(instanceId, inputJson), ct);
+        var answer = await InvokeAsync(function, data, Metadata(instanceId, inputJson), ct);
         return answer.ReturnValue?.ToJsonString(Envelope.Json);
+    }
+
+    // A host that stops gives its calls up. That is no failure of the function: the engine is stopped next, and the next engine calls again.
+    private async Task<FunctionAnswer> InvokeAsync(FunctionDefinition function, JsonObject data, JsonObject metadata, CancellationToken ct)
+    {
+        try
+        {
+            return await _invoker.InvokeAsync(function, data, metadata, ct);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, ct);
+            throw;
+        }
     }
 
     private static JsonObject Metadata(string instanceId, string? inputJson)

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Baton.DevHost.FunctionsHost.Apps;
+using Baton.DevHost.Orchestrations;
 
 namespace Baton.DevHost.FunctionsHost.Invocations;
 
@@ -9,9 +10,6 @@ namespace Baton.DevHost.FunctionsHost.Invocations;
 /// <param name="systemKey">Opens the management API.</param>
 internal sealed class FunctionInputs(string hubName, Func<Uri> baseAddress, string systemKey)
 {
-    /// <summary>The path of the Durable management API.</summary>
-    public const string ManagementPath = "/runtime/webhooks/durabletask";
-
     /// <summary>The values of <paramref name="function"/>'s inputs, encoded, by binding name.</summary>
     public JsonObject Values(FunctionDefinition function)
     {
@@ -36,7 +34,7 @@ internal sealed class FunctionInputs(string hubName, Func<Uri> baseAddress, stri
 
         // This host plays the HTTP API only.
         ["rpcBaseUrl"] = null,
-        ["httpBaseUrl"] = new Uri(baseAddress(), ManagementPath).ToString(),
+        ["httpBaseUrl"] = new Uri(baseAddress(), ManagementApi.BasePath).ToString(),
         ["maxGrpcMessageSizeInBytes"] = 4_194_304,
     };
 }

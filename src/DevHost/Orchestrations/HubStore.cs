@@ -1,0 +1,209 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using Azure;
+using Baton.Storage.Tables;
+using Microsoft.DurableTask.Protobuf;
+
+namespace Baton.DevHost.Orchestrations;
+
+/// <summary>A message that waits in the table.</summary>
+internal sealed record StoredMessage(string RowKey, long Sequence, HistoryEvent Event);
+
+/// <summary>All of an instance that counts.</summary>
+internal sealed record StoredInstance(InstanceRecord Record, ExecutionHistory History, IReadOnlyList<StoredMessage> Messages, IReadOnlyList<string> LeftOver);
+
+/// <summary>The hub's table. One row of an instance decides (<see cref="InstanceRecord"/>); every other row counts only if that one names it.</summary>
+/// <remarks>
+/// What is true when the engine dies right after each step, and who repairs it:
+/// <code>
+/// start    1 value row (large input)          nobody names it: left over, deleted when the partition is next loaded or purged
+///          2 instance row inserted            pending: the next engine runs its first turn
+/// replace  1 old messages deleted             the old instance is finished and takes none
+///          2 instance row written (ETag)      the new execution counts; the old one's rows are left over
+/// message  1 message row inserted             taken by the next engine, in the order of its sequence
+/// turn     1 page and value rows inserted     beyond what the instance row counts: left over; the turn is done again
+///          2 instance row written (ETag)      THE COMMIT. Open tasks, timers and sub-orchestrations follow from history and are
+///                                             dispatched again; sent messages follow from Outgoing
+///          3 each sent message inserted       inserted again under the same key: is there, or is among the receiver's Consumed
+///          4 Outgoing cleared                 nothing left to send
+///          5 sub-orchestrations inserted      insert-if-absent, recognised by the parent's execution and task id
+///          6 consumed message rows deleted    still named in Consumed: not taken twice; deleted later. A row sent by an
+///                                             orchestration is kept until step 4 of its sender, or step 3 could add it twice
+///          7 rows of old executions deleted   left over
+/// child    1 its last turn committed          the parent's history still has it open: the next engine reads the child's row
+///          2 parent's turn committed          closed
+/// activity   result in memory only            the task is open: it runs again (at least once, as in Azure)
+/// </code>
+/// What is left over of an instance that has ended stays until it is purged or replaced.
+/// Pages are inserted, never overwritten, and the commit is conditional: an engine that lost the hub but does not know it yet
+/// can change nothing that its successor has committed.
+/// </remarks>
+internal sealed class HubStore(TableClient table)
+{
+    private static readonly string[] KeyOnly = ["RowKey"];
+
+    public Task PrepareAsync(CancellationToken ct) => table.CreateIfNotExistsAsync(ct);
+
+    /// <summary>Ids of the instances for which an engine has something to do.</summary>
+    public async IAsyncEnumerable<string> OpenInstancesAsync([EnumeratorCancellation] CancellationToken ct)
+    {
+        var filter = TableClient.CreateQueryFilter($"RowKey eq {InstanceRecord.RowKey} and Open eq {true}");
+        await foreach (var entity in table.QueryAsync<TableEntity>(filter, select: ["PartitionKey"], cancellationToken: ct))
+        {
+            yield return entity.PartitionKey;
+        }
+    }
+
+    /// <summary>A page of instances, in the order of their ids.</summary>
+    public async Task<(IReadOnlyList<InstanceRecord> Records, string? Continuation)> ListAsync(string? filter, int top, string? continuation, CancellationToken ct)
+    {
+        var onlyInstances = TableClient.CreateQueryFilter($"RowKey eq {InstanceRecord.RowKey}");
+        var query = table.QueryAsync<TableEntity>(filter is null ? onlyInstances : $"{onlyInstances} and {filter}", cancellationToken: ct);
+        await foreach (var page in query.AsPages(continuation, top).WithCancellation(ct))
+        {
+            return ([.. page.Values.Select(InstanceRecord.From)], page.ContinuationToken);
+        }
+
+        return ([], null);
+    }
+
+    public async Task<InstanceRecord?> ReadAsync(string id, CancellationToken ct)
+    {
+        var answer = await table.GetEntityIfExistsAsync<TableEntity>(id, InstanceRecord.RowKey, cancellationToken: ct);
+        return answer.HasValue ? InstanceRecord.From(answer.Value!) : null;
+    }
+
+    /// <summary>Reads a whole instance.</summary>
+    public async Task<StoredInstance?> LoadAsync(string id, CancellationToken ct)
+    {
+        // The rows are read while an engine that lost the hub may still commit: then the instance row is newer than the pages.
+        for (var attempt = 1; ; attempt++)
+        {
+            var rows = new Dictionary<string, TableEntity>(StringComparer.Ordinal);
+            await foreach (var row in table.QueryAsync<TableEntity>(TableClient.CreateQueryFilter($"PartitionKey eq {id}"), cancellationToken: ct))
+            {
+                rows[row.RowKey] = row;
+            }
+
+            if (!rows.TryGetValue(InstanceRecord.RowKey, out var entity))
+            {
+                return null;
+            }
+
+            var record = InstanceRecord.From(entity);
+            var pages = Enumerable.Range(0, record.Pages).Select(page => rows.GetValueOrDefault(HubRows.Page(record.ExecutionId, page))).ToList();
+            if (pages.TrueForAll(page => page is not null))
+            {
+                return Assemble(record, pages!, rows.Values);
+            }
+
+            if (attempt == 5)
+            {
+                throw new InvalidDataException($"Instance '{id}' counts {record.Pages} pages of history, but page {pages.IndexOf(null)} is missing.");
+            }
+        }
+    }
+
+    /// <summary>Inserts an instance that must not be there.</summary>
+    /// <exception cref="RequestFailedException">409: it is.</exception>
+    public async Task<InstanceRecord> InsertAsync(InstanceRecord record, CancellationToken ct)
+    {
+        var response = await table.AddEntityAsync(record.ToEntity(), ct);
+        return response.Headers.ETag is { } etag ? record with { ETag = etag } : (await ReadAsync(record.Id, ct))!;
+    }
+
+    /// <summary>Writes an instance that must be as it was read.</summary>
+    /// <exception cref="RequestFailedException">412: it is not.</exception>
+    public async Task<InstanceRecord> UpdateAsync(InstanceRecord record, CancellationToken ct)
+    {
+        var response = await table.UpdateEntityAsync(record.ToEntity(), record.ETag, TableUpdateMode.Replace, ct);
+        return record with { ETag = response.Headers.ETag ?? throw new InvalidDataException("The Table service answered an update without an ETag.") };
+    }
+
+    /// <summary>Adds pages of history. They do not count before the instance row does.</summary>
+    /// <returns>How many.</returns>
+    public async Task<int> AddPagesAsync(InstanceRecord record, byte[] events, CancellationToken ct)
+    {
+        var added = 0;
+        foreach (var page in EventPage.Split(events))
+        {
+            var row = new TableEntity(record.Id, HubRows.Page(record.ExecutionId, record.Pages + added++));
+            StoredBytes.WriteChunks(row, StoredBytes.Encode(page.Span, "A history event"));
+            await table.AddEntityAsync(row, ct);
+        }
+
+        return added;
+    }
+
+    /// <summary>Makes a value ready for the instance row, in a row of its own when it is large.</summary>
+    public async Task<StoredBytes> StoreAsync(string id, string executionId, ReadOnlyMemory<byte> content, string what, CancellationToken ct)
+    {
+        var encoded = StoredBytes.Encode(content.Span, what);
+        if (encoded.Length <= StoredBytes.MaxInlineBytes)
+        {
+            return new StoredBytes(encoded, null);
+        }
+
+        var row = new TableEntity(id, HubRows.Value(executionId));
+        StoredBytes.WriteChunks(row, encoded);
+        await table.AddEntityAsync(row, ct);
+        return new StoredBytes(null, row.RowKey);
+    }
+
+    public async Task<StoredBytes?> StoreTextAsync(string id, string executionId, string? text, string what, CancellationToken ct) =>
+        text is null ? null : await StoreAsync(id, executionId, Encoding.UTF8.GetBytes(text), what, ct);
+
+    public async Task<byte[]> BytesAsync(string id, StoredBytes value, CancellationToken ct) =>
+        StoredBytes.Decode(value.Inline ?? StoredBytes.ReadChunks((await table.GetEntityAsync<TableEntity>(id, value.Row!, cancellationToken: ct)).Value));
+
+    public async Task<string?> TextAsync(string id, StoredBytes? value, CancellationToken ct) =>
+        value is null ? null : Encoding.UTF8.GetString(await BytesAsync(id, value, ct));
+
+    /// <summary>Adds a message, unless it is there.</summary>
+    public async Task AddMessageAsync(string id, StoredMessage message, CancellationToken ct)
+    {
+        var row = new TableEntity(id, message.RowKey) { ["Sequence"] = message.Sequence };
+        StoredBytes.WriteChunks(row, StoredBytes.Encode(EventPage.Write([message.Event]), "An event"));
+        try
+        {
+            await table.AddEntityAsync(row, ct);
+        }
+        catch (RequestFailedException e) when (e.ErrorCode == TableErrorCode.EntityAlreadyExists)
+        {
+            // Inserted before by a call whose answer was lost, or by the engine before this one.
+        }
+    }
+
+    public Task DeleteRowAsync(string id, string rowKey, CancellationToken ct) => table.DeleteEntityAsync(id, rowKey, cancellationToken: ct);
+
+    /// <summary>Deletes the rows of an instance for which <paramref name="which"/> holds.</summary>
+    public async Task DeleteRowsAsync(string id, Func<string, bool> which, CancellationToken ct)
+    {
+        await foreach (var row in table.QueryAsync<TableEntity>(TableClient.CreateQueryFilter($"PartitionKey eq {id}"), select: KeyOnly, cancellationToken: ct))
+        {
+            if (which(row.RowKey))
+            {
+                await DeleteRowAsync(id, row.RowKey, ct);
+            }
+        }
+    }
+
+    private static StoredInstance Assemble(InstanceRecord record, List<TableEntity> pages, IEnumerable<TableEntity> rows)
+    {
+        var events = pages.SelectMany(page => EventPage.Read(StoredBytes.Decode(StoredBytes.ReadChunks(page)))).Concat(EventPage.Read(record.Tail));
+        var (messages, leftOver) = (new List<StoredMessage>(), new List<string>());
+        foreach (var row in rows)
+        {
+            if (HubRows.IsMessage(row.RowKey) && !record.Consumed.Contains(row.RowKey, StringComparer.Ordinal))
+            {
+                messages.Add(new StoredMessage(row.RowKey, row.GetInt64("Sequence") ?? 0, EventPage.Read(StoredBytes.Decode(StoredBytes.ReadChunks(row)))[0]));
+            }
+            else if (HubRows.IsLeftOver(row.RowKey, record))
+            {
+                leftOver.Add(row.RowKey);
+            }
+        }
+
+        return new StoredInstance(record, new ExecutionHistory(events), [.. messages.OrderBy(m => m.Sequence)], leftOver);
+    }
+}

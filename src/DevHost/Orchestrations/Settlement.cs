@@ -1,0 +1,243 @@
+using Google.Protobuf.WellKnownTypes;
+using Microsoft.DurableTask.Protobuf;
+using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
+
+namespace Baton.DevHost.Orchestrations;
+
+/// <summary>Makes happen what a committed turn has decided. All of it follows from committed state, so that it can be done again by an engine that knows nothing else.</summary>
+internal sealed class Settlement(
+    HubStore store,
+    InstanceDirectory directory,
+    ActivityPump activities,
+    TimerQueue timers,
+    StorageRetry retry,
+    TimeProvider time,
+    ILogger log)
+{
+    // Sub-orchestrations of one turn that are started at the same time.
+    private const int Parallelism = 8;
+
+    /// <summary>Settles an instance that was just read from the table.</summary>
+    public Task SettleAllAsync(LiveInstance instance, ExecutionHistory history, CancellationToken ct) =>
+        SettleAsync(instance, instance.Record.ExecutionId, instance.Record.IsFinished ? [] : [.. history.Open.Values], isRepeat: true, ct);
+
+    /// <summary>Settles the turn that was just committed.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="executionId">The execution whose turn it was; continue-as-new has begun another.</param>
+    /// <param name="scheduled">What the turn scheduled.</param>
+    /// <param name="isRepeat">Whether it may have been settled before, by this engine or another.</param>
+    /// <param name="ct">The engine stops.</param>
+    public async Task SettleAsync(LiveInstance instance, string executionId, IReadOnlyCollection<HistoryEvent> scheduled, bool isRepeat, CancellationToken ct)
+    {
+        var record = instance.Record;
+        var isOver = record.IsFinished || !string.Equals(record.ExecutionId, executionId, StringComparison.Ordinal);
+        var children = new List<HistoryEvent>();
+        foreach (var e in scheduled)
+        {
+            switch (e.EventTypeCase)
+            {
+                case EventType.TaskScheduled when isOver || instance.TryDispatch(e.EventId):
+                    activities.Add(instance, executionId, e);
+                    break;
+                case EventType.TimerCreated when !isOver && instance.TryDispatch(e.EventId):
+                    Arm(instance, executionId, e);
+                    break;
+                case EventType.SubOrchestrationInstanceCreated when !isOver && instance.TryDispatch(e.EventId):
+                    children.Add(e);
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        await Parallel.ForEachAsync(
+            children,
+            new ParallelOptions { MaxDegreeOfParallelism = Parallelism, CancellationToken = ct },
+            async (e, token) => await StartChildAsync(instance, executionId, e, isRepeat, token));
+        if (record.Outgoing is not null)
+        {
+            await SendAsync(instance, ct);
+        }
+
+        await CleanAsync(instance, ct);
+        if (record.IsFinished)
+        {
+            await FinishAsync(instance, ct);
+        }
+    }
+
+    private void Arm(LiveInstance instance, string executionId, HistoryEvent created)
+    {
+        var (fireAt, id) = (created.TimerCreated.FireAt, created.EventId);
+        timers.Add(fireAt.ToDateTimeOffset(), () => instance.Post(new Message(
+            new HistoryEvent
+            {
+                EventId = -1,
+                Timestamp = time.GetUtcNow().ToTimestamp(),
+                TimerFired = new TimerFiredEvent { FireAt = fireAt, TimerId = id },
+            },
+            RowKey: null,
+            executionId)));
+    }
+
+    private async Task StartChildAsync(LiveInstance parent, string executionId, HistoryEvent created, bool isRepeat, CancellationToken ct)
+    {
+        var child = created.SubOrchestrationInstanceCreated;
+        var link = new ParentLink(parent.Id, parent.Record.Name, executionId, created.EventId);
+        await retry.UntilDoneAsync($"Starting sub-orchestration '{child.InstanceId}'", Start, ct);
+
+        async Task Start(CancellationToken token)
+        {
+            InstanceRecord? present = null;
+            using (await directory.LockAsync(child.InstanceId, token))
+            {
+                if (isRepeat)
+                {
+                    present = await directory.FindAsync(child.InstanceId, token);
+                }
+
+                isRepeat = true;
+                if (present is null || (present.IsFinished && present.Parent != link))
+                {
+                    present = await directory.CreateAsync(child.InstanceId, child.Name, child.Input, link, token);
+                }
+            }
+
+            if (present is null)
+            {
+                return;
+            }
+
+            if (present.Parent != link)
+            {
+                parent.Post(Completion(link, failure: PlatformFailures.InstanceExists(child.InstanceId)));
+            }
+            else if (present.IsFinished)
+            {
+                parent.Post(await CompletionAsync(present, token));
+            }
+            else
+            {
+                await directory.FindLiveAsync(child.InstanceId, token);
+            }
+        }
+    }
+
+    private async Task SendAsync(LiveInstance instance, CancellationToken ct)
+    {
+        IReadOnlyList<(HistoryEvent Sent, string RowKey)> outgoing = [];
+        await retry.UntilDoneAsync($"Reading what '{instance.Id}' sends", async token => outgoing = await directory.OutgoingAsync(instance.Record, token), ct);
+        var executionId = instance.Record.OutgoingExecutionId!;
+        foreach (var (sent, rowKey) in outgoing)
+        {
+            if (sent.EventTypeCase == EventType.SubOrchestrationInstanceCreated)
+            {
+                await StartChildAsync(instance, executionId, sent, isRepeat: true, ct);
+            }
+            else
+            {
+                directory.SetUnconfirmed(rowKey);
+                await retry.UntilDoneAsync($"Sending an event to '{sent.EventSent.InstanceId}'", token => DeliverAsync(sent, rowKey, token), ct);
+            }
+        }
+
+        await retry.UntilDoneAsync($"Noting what '{instance.Id}' has sent", token => ClearOutgoingAsync(instance, token), ct);
+        foreach (var (_, rowKey) in outgoing)
+        {
+            directory.SetConfirmed(rowKey);
+        }
+    }
+
+    private async Task DeliverAsync(HistoryEvent sent, string rowKey, CancellationToken ct)
+    {
+        if (await directory.FindLiveAsync(sent.EventSent.InstanceId, ct) is not { } receiver)
+        {
+            log.LogWarning("An event {Event} for instance {InstanceId}, which is not running, is dropped.", sent.EventSent.Name, sent.EventSent.InstanceId);
+            return;
+        }
+
+        using var entered = await receiver.EnterAsync(ct);
+        if (receiver.Record.IsFinished || receiver.Record.Consumed.Contains(rowKey, StringComparer.Ordinal) || receiver.HasPending(rowKey))
+        {
+            return;
+        }
+
+        var raised = new HistoryEvent { EventId = -1, Timestamp = sent.Timestamp, EventRaised = new EventRaisedEvent { Name = sent.EventSent.Name, Input = sent.EventSent.Input } };
+        await store.AddMessageAsync(receiver.Id, new StoredMessage(rowKey, receiver.NextSequence(time.GetUtcNow()), raised), ct);
+        receiver.Post(new Message(raised, rowKey, ExecutionId: null));
+    }
+
+    private async Task ClearOutgoingAsync(LiveInstance instance, CancellationToken ct)
+    {
+        try
+        {
+            using var entered = await instance.EnterAsync(ct);
+            if (instance.Record.Outgoing is { } sent)
+            {
+                instance.Commit(await store.UpdateAsync(instance.Record with { Outgoing = null, OutgoingExecutionId = null }, ct), instance.History);
+                instance.LeftOver = sent.Row is null ? instance.LeftOver : [.. instance.LeftOver, sent.Row];
+            }
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
+        {
+            await directory.ReloadAsync(instance, ct);
+            throw;
+        }
+    }
+
+    /// <summary>Deletes rows that no longer count. One that cannot be deleted now is tried again after the next turn, or when the instance is next loaded.</summary>
+    private async Task CleanAsync(LiveInstance instance, CancellationToken ct)
+    {
+        var consumed = instance.Record.Consumed.Where(key => !directory.IsUnconfirmed(key)).ToHashSet(StringComparer.Ordinal);
+        if (consumed.Count == 0 && instance.LeftOver.Count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            await Parallel.ForEachAsync(
+                consumed.Concat(instance.LeftOver),
+                new ParallelOptions { MaxDegreeOfParallelism = Parallelism, CancellationToken = ct },
+                async (rowKey, token) => await store.DeleteRowAsync(instance.Id, rowKey, token));
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
+        {
+            log.LogWarning(e, "Rows of instance {InstanceId} that no longer count could not be deleted yet.", instance.Id);
+            return;
+        }
+
+        using var entered = await instance.EnterAsync(ct);
+        instance.LeftOver = [];
+        instance.Commit(instance.Record with { Consumed = [.. instance.Record.Consumed.Where(key => !consumed.Contains(key))] }, instance.History);
+    }
+
+    private async Task FinishAsync(LiveInstance instance, CancellationToken ct)
+    {
+        if (instance.Record.Parent is { } link && directory.Live(link.InstanceId) is { } parent)
+        {
+            await retry.UntilDoneAsync($"Reading the output of '{instance.Id}'", async token => parent.Post(await CompletionAsync(instance.Record, token)), ct);
+        }
+
+        directory.Remove(instance);
+    }
+
+    private async Task<Message> CompletionAsync(InstanceRecord child, CancellationToken ct) => child.Status == OrchestrationStatus.Completed
+        ? Completion(child.Parent!, await store.TextAsync(child.Id, child.Output, ct))
+        : Completion(child.Parent!, failure: child.Failure is null ? null : TaskFailureDetails.Parser.ParseFrom(await store.BytesAsync(child.Id, child.Failure, ct)), hasFailed: true);
+
+    private Message Completion(ParentLink link, string? result = null, TaskFailureDetails? failure = null, bool hasFailed = false)
+    {
+        var completed = new HistoryEvent { EventId = -1, Timestamp = time.GetUtcNow().ToTimestamp() };
+        if (hasFailed || failure is not null)
+        {
+            completed.SubOrchestrationInstanceFailed = new SubOrchestrationInstanceFailedEvent { TaskScheduledId = link.TaskId, FailureDetails = failure };
+        }
+        else
+        {
+            completed.SubOrchestrationInstanceCompleted = new SubOrchestrationInstanceCompletedEvent { TaskScheduledId = link.TaskId, Result = result };
+        }
+
+        return new Message(completed, RowKey: null, link.ExecutionId);
+    }
+}

@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text.Json;
+using Baton.Core.Api;
+using Baton.Core.Broadcasts;
+using Baton.Core.Replication;
+using Baton.Durable;
+using Baton.Functions.Hosting;
+using Baton.Functions.Operations;
+using Baton.Functions.ReplicateConfiguration;
+using Baton.Functions.Settings;
+using Baton.Functions.Topology;
+
+namespace Baton.Functions.Broadcasts;
+
+/// <summary>
+/// <c>POST /api/broadcasts</c>: one message to many vchannels, all or eventually all. The task is stored, then its operation is asked for; a
+/// crash in between leaves a task that nobody carries out until the same request (same <c>broadcastId</c>) comes again, and whoever sent it had no answer.
+/// </summary>
+internal sealed class BroadcastCreate(
+    BroadcastStore broadcasts,
+    ClusterStateStore states,
+    ReplicateConfigurationStore configurations,
+    OperationStarter starter,
+    ClusterOptions cluster,
+    TimeProvider time)
+{
+    private const int MaxBodyBytes = 2 * 1024 * 1024;
+    private const int MaxPayloadBytes = 512 * 1024;
+    private const int MaxVChannels = 1_000;
+    private const int MaxResourceKeys = 100;
+
+    /// <summary>Stores the task and starts it.</summary>
+    [Function("BroadcastCreate")]
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Function, "post", Route = "broadcasts")] HttpRequest request,
+        [DurableClient] DurableTaskClient client,
+        CancellationToken cancellationToken)
+    {
+        var body = await RequestBody.ReadAsync<CreateBroadcastRequest>(request, MaxBodyBytes, cancellationToken);
+        var message = new BroadcastMessage(body.Kind, body.VChannels ?? [], body.ResourceKeys ?? [], body.Payload);
+        await CheckAsync(message, body.BroadcastId, cancellationToken);
+
+        var id = body.BroadcastId ?? await broadcasts.AllocateIdAsync(cancellationToken);
+        var task = await broadcasts.AddAsync(BroadcastRules.Create(id, message, time.GetUtcNow()), cancellationToken);
+        if (!IsSame(task.Message, message))
+        {
+            throw new ApiException(ApiErrorCode.Conflict, $"Broadcast {id} exists with another message.");
+        }
+
+        // From here on the caller's disconnect changes nothing.
+        await starter.RequestAsync(client, BroadcastViews.OperationId(id), "Broadcast", new BroadcastInput(BroadcastViews.OperationId(id), id), OperationStarter.UnlessSucceeded, CancellationToken.None);
+        return Results.Json(task.ToView(), BatonJson.Options, statusCode: task.State == BroadcastState.Tombstone ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
+    }
+
+    private async Task CheckAsync(BroadcastMessage message, long? broadcastId, CancellationToken cancellationToken)
+    {
+        if (BroadcastRules.IsConfigChange(message))
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, "The replicate configuration is changed by PUT /api/replicate-configuration.");
+        }
+
+        if (message.VChannels.Count > MaxVChannels || message.ResourceKeys.Count > MaxResourceKeys || message.Payload?.Length > MaxPayloadBytes || broadcastId < 1)
+        {
+            throw new ApiException(
+                ApiErrorCode.InvalidArgument,
+                string.Create(CultureInfo.InvariantCulture, $"At most {MaxVChannels} vchannels, {MaxResourceKeys} resource keys and a payload of {MaxPayloadBytes} bytes; a broadcastId is above 0."));
+        }
+
+        var state = (await states.ReadAsync(cancellationToken)).State;
+        if (BroadcastRules.Check(message, [.. state.Channels.Keys]) is { } wrong)
+        {
+            throw wrong.ToException();
+        }
+
+        var stored = await configurations.ReadAsync(cancellationToken);
+        if (ReplicateRoles.RoleOf(stored.Meta.Configuration, cluster.Id) == ClusterRole.Secondary)
+        {
+            throw ApiError.ReplicateViolation("This cluster is a secondary: broadcasts are made on its primary.").ToException();
+        }
+    }
+
+    private static bool IsSame(BroadcastMessage a, BroadcastMessage b) =>
+        JsonSerializer.Serialize(a, BatonJson.Options) == JsonSerializer.Serialize(b, BatonJson.Options);
+}

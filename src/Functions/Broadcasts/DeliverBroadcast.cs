@@ -1,0 +1,98 @@
+using Baton.Core.Api;
+using Baton.Core.Broadcasts;
+using Baton.Functions.Channels;
+using Baton.Functions.Hosting;
+using Baton.Functions.Nodes;
+using Baton.Functions.ReplicateConfiguration;
+
+namespace Baton.Functions.Broadcasts;
+
+/// <summary>A broadcast to deliver.</summary>
+/// <param name="OperationId">The operation it is delivered for.</param>
+/// <param name="BroadcastId">The broadcast.</param>
+/// <param name="MarkIgnored">It is a stale change of configuration: what is still appended of it must change nothing.</param>
+internal sealed record BroadcastDelivery(string OperationId, long BroadcastId, bool MarkIgnored = false);
+
+/// <summary>How far a delivery is.</summary>
+/// <param name="Missing">Vchannels that are still without it, each with the reason; none when the task is a tombstone.</param>
+internal sealed record DeliveryProgress(IReadOnlyList<MissingVChannel> Missing)
+{
+    /// <summary>Delivered everywhere, callback done.</summary>
+    public bool Done => Missing.Count == 0;
+
+    /// <summary>What is missing, in words.</summary>
+    public string Describe() => string.Join("; ", Missing.Select(m => $"{m.VChannel}: {m.Reason}"));
+}
+
+/// <summary>A vchannel that is still without a broadcast, and why.</summary>
+internal sealed record MissingVChannel(string VChannel, string Reason);
+
+/// <summary>
+/// Activity: one round of delivering a broadcast. Idempotent, whatever it was interrupted at:
+/// <list type="number">
+/// <item>a tombstone is left as it is;</item>
+/// <item>a stale change of configuration is marked ignored, and that is stored, before anything of it is appended: a crash in between cannot leave
+/// a channel with the stale change in force;</item>
+/// <item>the missing vchannels are appended in parallel under the broadcast's own id; one that had it already answers from its log;</item>
+/// <item>the acks of those that succeeded are stored, in one write; a crash before it repeats appends that answer from the log;</item>
+/// <item>when all have acked: the callback, which finds its own write when it is repeated; then the tombstone.</item>
+/// </list>
+/// </summary>
+internal sealed class DeliverBroadcast(BroadcastStore broadcasts, ChannelControl channels, ConfigurationCallback callback, TimeProvider time, ILogger<DeliverBroadcast> logger)
+{
+    /// <summary>Does one round.</summary>
+    [Function(nameof(DeliverBroadcast))]
+    public async Task<DeliveryProgress> RunAsync([ActivityTrigger] BroadcastDelivery delivery, CancellationToken cancellationToken)
+    {
+        var stored = await broadcasts.ReadAsync(delivery.BroadcastId, cancellationToken)
+            ?? throw new InvalidOperationException($"There is no broadcast {delivery.BroadcastId}.");
+        var task = stored.Task;
+        if (task.State is BroadcastState.Tombstone or BroadcastState.Done)
+        {
+            return new DeliveryProgress([]);
+        }
+
+        if (delivery.MarkIgnored)
+        {
+            task = await broadcasts.UpdateAsync(task.BroadcastId, BroadcastRules.MarkIgnored, cancellationToken);
+        }
+
+        if (task.PendingVChannels.Count > 0)
+        {
+            var (progress, acked) = await AppendMissingAsync(task, cancellationToken);
+            task = acked;
+            if (!progress.Done)
+            {
+                return progress;
+            }
+        }
+
+        await callback.RunAsync(stored with { Task = task }, cancellationToken);
+        await broadcasts.UpdateAsync(task.BroadcastId, t => BroadcastRules.Tombstone(t, time.GetUtcNow()), cancellationToken);
+        return new DeliveryProgress([]);
+    }
+
+    private async Task<(DeliveryProgress Progress, BroadcastTask Task)> AppendMissingAsync(BroadcastTask task, CancellationToken cancellationToken)
+    {
+        var appends = await Task.WhenAll(task.PendingVChannels.Select(v => AppendAsync(task, v, cancellationToken)));
+        var now = time.GetUtcNow();
+        var acked = await broadcasts.UpdateAsync(
+            task.BroadcastId,
+            t => appends.Where(a => a.Ack is not null).Aggregate(t, (current, a) => BroadcastRules.Ack(current, t.BroadcastId, a.VChannel, a.Ack!, t.Message, now)),
+            cancellationToken);
+        return (new DeliveryProgress([.. appends.Where(a => a.Ack is null).Select(a => new MissingVChannel(a.VChannel, a.Reason!))]), acked);
+    }
+
+    private async Task<(string VChannel, BroadcastAck? Ack, string? Reason)> AppendAsync(BroadcastTask task, string vchannel, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (vchannel, (await channels.AppendAsync(task.BroadcastId, vchannel, task.Message, cancellationToken)).Ack, null);
+        }
+        catch (Exception e) when (e is NodeCallException or ApiException)
+        {
+            logger.LogWarning("Broadcast {BroadcastId} could not be appended to {VChannel}: {Reason}", task.BroadcastId, vchannel, e.Message);
+            return (vchannel, null, e.Message);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+using Baton.Core.Api;
+using Baton.Core.Broadcasts;
+using Baton.Core.Replication;
+using Baton.Functions.Hosting;
+using Baton.Functions.ReplicateConfiguration;
+using Baton.Functions.Settings;
+
+namespace Baton.Functions.Broadcasts;
+
+/// <summary>What became of an attempt to take a broadcast's locks.</summary>
+/// <param name="HeldBy">Who is in the way; null when they are held now, or not needed.</param>
+/// <param name="Refused">The broadcast cannot be carried out any more.</param>
+internal sealed record BroadcastLocks(IReadOnlyList<string>? HeldBy = null, ApiError? Refused = null);
+
+/// <summary>
+/// Activity: takes the locks of a pending task as its operation, then looks at the cluster's role under them. A cluster that has become a
+/// secondary meanwhile refuses what nobody has appended yet, and lets go: a broadcast that can never be appended must not stand in a promotion's way.
+/// </summary>
+internal sealed class TakeBroadcastLocks(BroadcastStore broadcasts, LockStore locks, ReplicateConfigurationStore configurations, ClusterOptions cluster)
+{
+    /// <summary>One attempt.</summary>
+    [Function(nameof(TakeBroadcastLocks))]
+    public async Task<BroadcastLocks> RunAsync([ActivityTrigger] BroadcastInput input, CancellationToken cancellationToken)
+    {
+        var task = (await broadcasts.ReadAsync(input.BroadcastId, cancellationToken))?.Task
+            ?? throw new InvalidOperationException($"There is no broadcast {input.BroadcastId}.");
+        if (task.State != BroadcastState.Pending)
+        {
+            return new BroadcastLocks();
+        }
+
+        if (await locks.TryAcquireAsync(input.OperationId, ResourceLocks.KeysOf(task.Message.ResourceKeys), cancellationToken) is { } heldBy)
+        {
+            return new BroadcastLocks(HeldBy: heldBy);
+        }
+
+        var stored = await configurations.ReadAsync(cancellationToken);
+        if (task.Acks.Count > 0 || ReplicateRoles.RoleOf(stored.Meta.Configuration, cluster.Id) != ClusterRole.Secondary)
+        {
+            return new BroadcastLocks();
+        }
+
+        await broadcasts.UpdateAsync(input.BroadcastId, t => t with { State = BroadcastState.Done }, cancellationToken);
+        return new BroadcastLocks(Refused: ApiError.ReplicateViolation("This cluster became a secondary before the broadcast began."));
+    }
+}

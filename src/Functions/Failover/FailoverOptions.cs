@@ -1,0 +1,26 @@
+using Baton.Functions.Settings;
+
+namespace Baton.Functions.Failover;
+
+/// <summary>When a node counts as gone, and how long a failover may take for its hints.</summary>
+/// <param name="HeartbeatTimeout">
+/// Silence after which the sweep reports a node: <c>Failover:HeartbeatTimeoutMs</c>, default 3000. Must be several heartbeat intervals of the
+/// nodes (500 ms by default), or healthy nodes are moved away from whenever a beat is late.
+/// </param>
+/// <param name="SuspicionCooldown">
+/// How often at most a node is moved away from on a report while its heartbeats keep coming: <c>Failover:SuspicionCooldownMs</c>, default 30000.
+/// Holds for suspicions alone; the heartbeat sweep and operators are never held back.
+/// </param>
+/// <param name="OpenTimeout">The one deadline of all <c>open</c> hints of a failover together: <c>Failover:OpenTimeoutMs</c>, default 250.</param>
+internal sealed record FailoverOptions(TimeSpan HeartbeatTimeout, TimeSpan SuspicionCooldown, TimeSpan OpenTimeout)
+{
+    /// <summary>The defaults.</summary>
+    public static FailoverOptions Default { get; } = new(TimeSpan.FromMilliseconds(3_000), TimeSpan.FromMilliseconds(30_000), TimeSpan.FromMilliseconds(250));
+
+    /// <summary>Reads and checks the settings.</summary>
+    /// <exception cref="InvalidSettingException">One is unfit.</exception>
+    public static FailoverOptions From(IConfiguration configuration) => new(
+        configuration.Milliseconds("Failover:HeartbeatTimeoutMs", byDefault: 3_000, min: 200, max: 600_000),
+        configuration.Milliseconds("Failover:SuspicionCooldownMs", byDefault: 30_000, min: 0, max: 3_600_000),
+        configuration.Milliseconds("Failover:OpenTimeoutMs", byDefault: 250, min: 10, max: 10_000));
+}

@@ -1,0 +1,40 @@
+using Baton.Core.Broadcasts;
+using Baton.Core.Replication;
+using Baton.Functions.Broadcasts;
+using Baton.Functions.Hosting;
+using Baton.Functions.Operations;
+using Baton.Functions.ReplicateConfiguration;
+using Configuration = Baton.Core.Replication.ReplicateConfiguration;
+
+namespace Baton.Functions.ForcedPromotion;
+
+/// <summary>The configuration that every channel has by now.</summary>
+internal sealed record ForcedConfigToPersist(string OperationId, Configuration Configuration, long BroadcastId, IReadOnlyList<AppendedChannel> Appended);
+
+/// <summary>
+/// Activity, step 3 of a promotion. Stores the acks with the promotion's own task, then the configuration in one conditional write: forced, now, version + 1. A
+/// repeat finds the operation's id in the row and writes nothing. A configuration that arrived by replication since the check is overwritten:
+/// the channels have left their source.
+/// </summary>
+internal sealed class PersistForcedConfig(OperationStore operations, BroadcastStore broadcasts, ReplicateConfigurationStore configurations, TimeProvider time, ILogger<PersistForcedConfig> logger)
+{
+    /// <summary>Persists it.</summary>
+    [Function(nameof(PersistForcedConfig))]
+    public async Task RunAsync([ActivityTrigger] ForcedConfigToPersist persist, CancellationToken cancellationToken)
+    {
+        await operations.RecordStepAsync(persist.OperationId, PromotionSteps.Persist, nameof(PromotionSteps.Persist), null, cancellationToken);
+        var now = time.GetUtcNow();
+        await broadcasts.UpdateAsync(
+            persist.BroadcastId,
+            task => persist.Appended.Aggregate(task, (t, a) => BroadcastRules.Ack(t, t.BroadcastId, a.VChannel, a.Ack, t.Message, now)),
+            cancellationToken);
+
+        // The highest tick: what a source sends of an earlier time is older than the promotion on every channel.
+        long? forceTick = persist.Appended.Count == 0 ? null : persist.Appended.Max(a => a.Ack.TimeTick);
+        var stored = await configurations.ApplyAsync(
+            persist.OperationId,
+            current => current with { Meta = new ReplicateConfigurationMeta(persist.Configuration, current.Meta.Version, ForceUpdated: true, now, forceTick) },
+            cancellationToken);
+        logger.LogInformation("Promotion {OperationId}: configuration version {Version} is in force (forceUpdate=true)", persist.OperationId, stored.Meta.Version);
+    }
+}

@@ -1,0 +1,54 @@
+using Baton.Core.Broadcasts;
+using Baton.Functions.Broadcasts;
+using Baton.Functions.Hosting;
+using Baton.Functions.Operations;
+
+namespace Baton.Functions.ForcedPromotion;
+
+/// <summary>A promotion whose supplementation is to be planned.</summary>
+internal sealed record SupplementToPlan(string OperationId, long BroadcastId);
+
+/// <summary>What a promotion completes.</summary>
+/// <param name="Steps">The broadcasts, in the order of their ids.</param>
+/// <param name="LeftIncomplete">Those that stay incomplete because supplementation is switched off.</param>
+internal sealed record SupplementPlan(IReadOnlyList<SupplementedBroadcast> Steps, IReadOnlyList<long> LeftIncomplete);
+
+/// <summary>One broadcast to complete.</summary>
+/// <param name="BroadcastId">Which.</param>
+/// <param name="Kind">What it does.</param>
+/// <param name="VChannels">How many vchannels were without it.</param>
+/// <param name="MarkIgnored">It is a stale change of configuration.</param>
+internal sealed record SupplementedBroadcast(long BroadcastId, string Kind, int VChannels, bool MarkIgnored);
+
+/// <summary>
+/// Activity, first part of step 4 of a promotion: what is incomplete, kept as the note "supplement", so that every attempt completes (and the report counts) the same
+/// broadcasts. After step 2 no more can turn up: the nodes have acked what they had, and accept nothing from the old primary.
+/// </summary>
+internal sealed class PlanSupplement(OperationStore operations, BroadcastStore broadcasts, ForceUpdateOptions forceUpdate, ILogger<PlanSupplement> logger)
+{
+    private const string NoteName = "supplement";
+
+    /// <summary>Plans it.</summary>
+    [Function(nameof(PlanSupplement))]
+    public async Task<SupplementPlan> RunAsync([ActivityTrigger] SupplementToPlan promotion, CancellationToken cancellationToken)
+    {
+        await operations.RecordStepAsync(promotion.OperationId, PromotionSteps.Supplement, nameof(PromotionSteps.Supplement), null, cancellationToken);
+        if (await operations.ReadNoteAsync<SupplementPlan>(promotion.OperationId, NoteName, cancellationToken) is { } planned)
+        {
+            return planned;
+        }
+
+        var steps = BroadcastRules.Supplement(await broadcasts.ListIncompleteAsync(cancellationToken), promotion.BroadcastId);
+        var plan = forceUpdate.Supplement
+            ? new SupplementPlan([.. steps.Select(s => new SupplementedBroadcast(s.Task.BroadcastId, s.Task.Message.Kind, s.PendingVChannels.Count, s.MarkIgnored))], [])
+            : new SupplementPlan([], [.. steps.Select(s => s.Task.BroadcastId)]);
+        foreach (var step in plan.Steps)
+        {
+            logger.LogInformation(
+                "Promotion {OperationId}: broadcast {BroadcastId} is missing on {VChannels} vchannels (forceUpdate=true)",
+                promotion.OperationId, step.BroadcastId, step.VChannels);
+        }
+
+        return await operations.KeepNoteAsync(promotion.OperationId, NoteName, plan, cancellationToken);
+    }
+}

@@ -1,0 +1,37 @@
+using System.Text.Json;
+using Baton.Core.Api;
+using Baton.Functions.Tables;
+using Baton.Storage.Tables;
+
+namespace Baton.Functions.Nodes;
+
+/// <summary>Table <c>Nodes</c>: when each node was last heard of, by this control plane's clock. One row a node, written without condition: only the newest beat matters.</summary>
+internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider time)
+{
+    private const string Partition = "node";
+
+    /// <summary>Keeps a beat.</summary>
+    public Task WriteAsync(string nodeId, IReadOnlyList<HeartbeatChannel> channels, CancellationToken cancellationToken)
+    {
+        var row = new TableEntity(Partition, nodeId) { ["At"] = time.GetUtcNow() };
+        var text = JsonSerializer.Serialize(channels, BatonJson.Options);
+
+        // What a property may hold. A node with more channels than fit goes without this detail; its beat counts all the same.
+        const int MaxCharacters = 32_000;
+        row["Channels"] = text.Length <= MaxCharacters ? text : "[]";
+        return tables.Nodes.UpsertEntityAsync(row, TableUpdateMode.Replace, cancellationToken);
+    }
+
+    /// <summary>When every node was last heard of (UTC), by id.</summary>
+    public async Task<IReadOnlyDictionary<string, DateTimeOffset>> ReadAllAsync(CancellationToken cancellationToken)
+    {
+        var beats = new Dictionary<string, DateTimeOffset>(StringComparer.Ordinal);
+        var filter = TableClient.CreateQueryFilter($"PartitionKey eq {Partition}");
+        await foreach (var row in tables.Nodes.QueryAsync<TableEntity>(filter, select: ["PartitionKey", "RowKey", "At"], cancellationToken: cancellationToken))
+        {
+            beats[row.RowKey] = row.GetDateTimeOffset("At")!.Value;
+        }
+
+        return beats;
+    }
+}

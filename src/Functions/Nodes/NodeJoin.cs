@@ -1,0 +1,51 @@
+using Baton.Core.Api;
+using Baton.Core.Cluster;
+using Baton.Functions.Hosting;
+using Baton.Functions.Requests;
+using Baton.Functions.Topology;
+
+namespace Baton.Functions.Nodes;
+
+/// <summary>
+/// <c>PUT /api/nodes/{nodeId}</c>: a node joins, or joins again. It gets a new incarnation and never an old term: what it led before, it leads
+/// at the next term or not at all.
+/// </summary>
+internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbeats)
+{
+    private const int MaxBodyBytes = 16 * 1024;
+    private const int MaxCapacity = 1_000;
+
+    /// <summary>Takes the node in.</summary>
+    [Function("NodeJoin")]
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Function, "put", Route = "nodes/{nodeId}")] HttpRequest request,
+        CancellationToken cancellationToken)
+    {
+        var nodeId = request.RouteId("nodeId");
+        var join = await RequestBody.ReadAsync<JoinNodeRequest>(request, MaxBodyBytes, cancellationToken);
+        Check(join);
+
+        // The beat comes first: a sweep between the two writes must not meet the new incarnation with the old silence.
+        await heartbeats.WriteAsync(nodeId, [], cancellationToken);
+        var state = await states.UpdateAsync(s => ClusterMembership.Join(s, nodeId, join.Endpoint, join.Zone, join.Capacity), cancellationToken);
+        return Results.Json(new JoinNodeResponse(nodeId, state.Nodes[nodeId].Incarnation, Assignments.For(state, nodeId)), BatonJson.Options);
+    }
+
+    private static void Check(JoinNodeRequest join)
+    {
+        if (join.Endpoint is not { IsAbsoluteUri: true, Scheme: "http" or "https" })
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, "'endpoint' must be an absolute http or https address.");
+        }
+
+        if (join.Zone is not null && !Names.IsValidId(join.Zone))
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, "'zone' must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.");
+        }
+
+        if (join.Capacity is < 1 or > MaxCapacity)
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, $"'capacity' must be from 1 to {MaxCapacity}.");
+        }
+    }
+}

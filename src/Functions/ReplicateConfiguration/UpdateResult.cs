@@ -1,0 +1,38 @@
+using System.Security.Cryptography;
+using System.Text;
+using Baton.Core.Api;
+using Baton.Core.Replication;
+using Configuration = Baton.Core.Replication.ReplicateConfiguration;
+
+namespace Baton.Functions.ReplicateConfiguration;
+
+/// <summary>The result of an operation that updates the replicate configuration, as it is kept with the operation.</summary>
+/// <param name="Outcome">How it ended.</param>
+/// <param name="Promotion">What a forced promotion did.</param>
+internal sealed record UpdateResult(UpdateOutcome Outcome, PromotionReport? Promotion = null);
+
+/// <summary>Ids of normal updates: the same configuration asked for at the same version is the same operation.</summary>
+internal static class AlterOperationId
+{
+    private const int HashDigits = 12;
+
+    /// <summary><c>alter-{version}-{hash of the configuration}</c>.</summary>
+    public static string For(Configuration configuration, ReplicateConfigurationMeta meta)
+    {
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(ReplicateEquality.Canonical(configuration)));
+        return $"alter-{meta.Version}-{Convert.ToHexStringLower(hash)[..HashDigits]}";
+    }
+}
+
+/// <summary>The stored configuration as the API shows it.</summary>
+internal static class ConfigurationViews
+{
+    /// <summary>The view; tokens are never shown.</summary>
+    public static ReplicateConfigurationView ToView(this ReplicateConfigurationMeta meta, string clusterId) => new(
+        clusterId,
+        ReplicateRoles.RoleOf(meta.Configuration, clusterId),
+        ReplicateRoles.WithoutTokens(meta.Configuration),
+        meta.Version,
+        meta.ForceUpdated,
+        meta.ForceUpdateTimestamp);
+}

@@ -1,0 +1,48 @@
+using System.Globalization;
+using Baton.Core.Api;
+
+namespace Baton.Functions.Requests;
+
+/// <summary>Values of a request's path and query, checked.</summary>
+internal static class RequestValues
+{
+    /// <summary>The longest any long poll or update waits.</summary>
+    public const int MaxWaitMs = 60_000;
+
+    /// <summary>The id in the path at <paramref name="name"/>.</summary>
+    /// <exception cref="ApiException"><see cref="ApiErrorCode.InvalidArgument"/>.</exception>
+    public static string RouteId(this HttpRequest request, string name)
+    {
+        var value = request.RouteValues[name]?.ToString();
+        return value is not null && Names.IsValidId(value)
+            ? value
+            : throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' in the path must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.");
+    }
+
+    /// <summary>A whole number in the path.</summary>
+    /// <exception cref="ApiException"><see cref="ApiErrorCode.InvalidArgument"/>.</exception>
+    public static long RouteInt64(this HttpRequest request, string name) =>
+        long.TryParse(request.RouteValues[name]?.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' in the path must be a whole number.");
+
+    /// <summary>A whole number of the query between the bounds.</summary>
+    /// <exception cref="ApiException"><see cref="ApiErrorCode.InvalidArgument"/>.</exception>
+    public static int QueryInt32(this HttpRequest request, string name, int byDefault, int min, int max) =>
+        (int)request.QueryInt64(name, byDefault, min, max).GetValueOrDefault();
+
+    /// <summary>A whole number of the query between the bounds.</summary>
+    /// <exception cref="ApiException"><see cref="ApiErrorCode.InvalidArgument"/>.</exception>
+    public static long? QueryInt64(this HttpRequest request, string name, long? byDefault, long min, long max)
+    {
+        var text = request.Query[name].ToString();
+        if (text.Length == 0)
+        {
+            return byDefault;
+        }
+
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max
+            ? value
+            : throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' must be a whole number from {min} to {max}.");
+    }
+}

@@ -1,0 +1,57 @@
+using System.Globalization;
+using Baton.Core.Api;
+
+namespace Baton.Functions.Settings;
+
+/// <summary>A setting that the app cannot start with. Says its name, its value (never a secret's) and what to write instead.</summary>
+internal sealed class InvalidSettingException(string name, string? value, string fix)
+    : Exception($"Setting '{name}' {(value is null ? "is missing" : $"is '{value}'")}: {fix}");
+
+/// <summary>Reads single settings, strictly: a value that does not fit stops the start instead of becoming a default.</summary>
+internal static class SettingReader
+{
+    /// <summary>An id of http-api.md's form that must be there.</summary>
+    public static string RequiredId(this IConfiguration configuration, string name)
+    {
+        var value = configuration[name];
+        return value is not null && Names.IsValidId(value)
+            ? value
+            : throw new InvalidSettingException(name, value, "use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.");
+    }
+
+    /// <summary>A secret that must be there and must not be guessable by its length. Its value appears in no message.</summary>
+    public static string RequiredSecret(this IConfiguration configuration, string name)
+    {
+        const int MinLength = 16;
+        var value = configuration[name];
+        return value switch
+        {
+            null or "" => throw new InvalidSettingException(name, null, $"set a random text of {MinLength} characters or more, the same on every node."),
+            { Length: < MinLength } => throw new InvalidSettingException(name, "(hidden)", $"it has {value.Length} characters; use {MinLength} or more."),
+            _ => value,
+        };
+    }
+
+    /// <summary>true or false; <paramref name="byDefault"/> when absent.</summary>
+    public static bool Switch(this IConfiguration configuration, string name, bool byDefault)
+    {
+        var value = configuration[name];
+        return string.IsNullOrEmpty(value) ? byDefault
+            : bool.TryParse(value, out var parsed) ? parsed
+            : throw new InvalidSettingException(name, value, "use true or false.");
+    }
+
+    /// <summary>A duration in whole milliseconds between the bounds; <paramref name="byDefault"/> when absent.</summary>
+    public static TimeSpan Milliseconds(this IConfiguration configuration, string name, int byDefault, int min, int max)
+    {
+        var value = configuration[name];
+        if (string.IsNullOrEmpty(value))
+        {
+            return TimeSpan.FromMilliseconds(byDefault);
+        }
+
+        return int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) && parsed >= min && parsed <= max
+            ? TimeSpan.FromMilliseconds(parsed)
+            : throw new InvalidSettingException(name, value, $"use whole milliseconds from {min} to {max}.");
+    }
+}

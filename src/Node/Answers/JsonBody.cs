@@ -1,0 +1,58 @@
+using System.Text.Json;
+using Baton.Core.Api;
+
+namespace Baton.Node.Answers;
+
+/// <summary>Reads a request's JSON within its limit, and says where it is wrong.</summary>
+internal static class JsonBody
+{
+    /// <summary>The body as <typeparamref name="T"/>.</summary>
+    /// <exception cref="ApiException">413 above <see cref="RequestLimits.BodyBytes"/>; 400 when it is no JSON, or not of this shape.</exception>
+    public static async Task<T> ReadAsync<T>(HttpRequest request)
+        where T : class
+    {
+        if (!request.HasJsonContentType())
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, "this path takes a body of content type application/json");
+        }
+
+        var body = await ReadBytesAsync(request);
+        try
+        {
+            return JsonSerializer.Deserialize<T>(body.Span, BatonJson.Options)
+                ?? throw new ApiException(ApiErrorCode.InvalidArgument, "the body must be a JSON object, not null");
+        }
+        catch (JsonException e)
+        {
+            // The exception's own text names types of this process.
+            throw new ApiException(
+                ApiErrorCode.InvalidArgument,
+                $"the body is not the JSON that this path takes: look at {(string.IsNullOrEmpty(e.Path) ? "$" : e.Path)}, line {(e.LineNumber ?? 0) + 1}, byte {(e.BytePositionInLine ?? 0) + 1}");
+        }
+    }
+
+    private static async Task<ReadOnlyMemory<byte>> ReadBytesAsync(HttpRequest request)
+    {
+        if (request.ContentLength > RequestLimits.BodyBytes)
+        {
+            throw TooLarge();
+        }
+
+        using var buffer = new MemoryStream((int)(request.ContentLength ?? 4096));
+        var chunk = new byte[16 * 1024];
+        int read;
+        while ((read = await request.Body.ReadAsync(chunk, request.HttpContext.RequestAborted)) > 0)
+        {
+            if (buffer.Length + read > RequestLimits.BodyBytes)
+            {
+                throw TooLarge();
+            }
+
+            buffer.Write(chunk, 0, read);
+        }
+
+        return buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
+    }
+
+    private static ApiException TooLarge() => new(ApiErrorCode.PayloadTooLarge, $"the body is over {RequestLimits.BodyBytes} bytes");
+}

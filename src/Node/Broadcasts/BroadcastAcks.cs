@@ -1,0 +1,154 @@
+using System.Threading.Channels;
+using Baton.Core.Api;
+using Baton.Node.Channels;
+using Baton.Node.Leadership;
+
+namespace Baton.Node.Broadcasts;
+
+/// <summary>A record of a broadcast that came by replication, to be acked once it is durable.</summary>
+/// <param name="Lsn">Its LSN in this channel.</param>
+/// <param name="BroadcastId">The broadcast.</param>
+/// <param name="Request">The ack.</param>
+/// <param name="Durable">Completes when the record is in the log for good.</param>
+internal sealed record PendingAck(long Lsn, long BroadcastId, BroadcastAckRequest Request, Task Durable);
+
+/// <summary>
+/// Tells the control plane of replicated broadcast records of one channel. Whoever appended a broadcast here acks it himself; of what came by
+/// replication only this node knows. An ack is repeated until it is taken: a promotion completes broadcasts from their acks, so none may be lost.
+/// </summary>
+internal sealed partial class BroadcastAcks : IAsyncDisposable
+{
+    /// <summary>Acks on their way beyond which replicated broadcasts are refused for a while.</summary>
+    public const int MaxPending = 1_000;
+
+    private const int Senders = 4;
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
+
+    private readonly string _channel;
+    private readonly ControlPlaneClient _controlPlane;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly Channel<PendingAck> _queue = Channel.CreateUnbounded<PendingAck>();
+    private readonly SortedSet<long> _pending = [];
+    private readonly DurableProgress _progress = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _senders;
+
+    public BroadcastAcks(string channel, ControlPlaneClient controlPlane, TimeProvider time, ILogger log)
+    {
+        (_channel, _controlPlane, _time, _log) = (channel, controlPlane, time, log);
+        _senders = Task.WhenAll(Enumerable.Range(0, Senders).Select(_ => Task.Run(SendAsync)));
+    }
+
+    /// <summary>Acks on their way.</summary>
+    public int Pending
+    {
+        get
+        {
+            lock (_pending)
+            {
+                return _pending.Count;
+            }
+        }
+    }
+
+    /// <summary>Takes an ack. Call in log order, before the record can be durable for anybody else.</summary>
+    public void Add(PendingAck ack)
+    {
+        lock (_pending)
+        {
+            _pending.Add(ack.Lsn);
+        }
+
+        _queue.Writer.TryWrite(ack);
+    }
+
+    /// <summary>True once every ack below <paramref name="lsn"/> has been taken; false when <paramref name="timeout"/> comes first.</summary>
+    public async Task<bool> FlushedBelowAsync(long lsn, TimeSpan timeout, CancellationToken ct)
+    {
+        using var limit = new CancellationTokenSource(timeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
+        while (true)
+        {
+            var moved = _progress.Moved;
+            lock (_pending)
+            {
+                if (_pending.Count == 0 || _pending.Min >= lsn)
+                {
+                    return true;
+                }
+            }
+
+            try
+            {
+                await moved.WaitAsync(either.Token);
+            }
+            catch (OperationCanceledException) when (limit.IsCancellationRequested && !ct.IsCancellationRequested)
+            {
+                return false;
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Writer.TryComplete();
+        await _stop.CancelAsync();
+        await _senders;
+        _stop.Dispose();
+    }
+
+    private async Task SendAsync()
+    {
+        try
+        {
+            await foreach (var ack in _queue.Reader.ReadAllAsync(_stop.Token))
+            {
+                await DeliverAsync(ack);
+                lock (_pending)
+                {
+                    _pending.Remove(ack.Lsn);
+                }
+
+                _progress.Pulse();
+            }
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // The channel is closing; its next leader finds the records in the log and acks them again.
+        }
+    }
+
+    private async Task DeliverAsync(PendingAck ack)
+    {
+        try
+        {
+            await ack.Durable.WaitAsync(_stop.Token);
+        }
+        catch (Exception) when (ack.Durable.IsFaulted)
+        {
+            // Not in the log, or nobody can tell: the channel ends with the same error, and its next leader reads the truth.
+            await Task.Delay(Timeout.InfiniteTimeSpan, _stop.Token);
+        }
+
+        var backoff = new Backoff(FirstRetry, LongestRetry);
+        while (true)
+        {
+            try
+            {
+                await _controlPlane.AckBroadcastAsync(ack.BroadcastId, ack.Request, _stop.Token);
+                return;
+            }
+            catch (ControlPlaneException e)
+            {
+                var delay = backoff.Next();
+                LogAckFailed(_log, ack.BroadcastId, ack.Request.VChannel, _channel, ack.Lsn, e.Message, (int)delay.TotalMilliseconds);
+                await Task.Delay(delay, _time, _stop.Token);
+            }
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Ack of broadcast {BroadcastId} on {VChannel} (channel {Channel}, LSN {Lsn}) failed: {Reason}; again in {DelayMs} ms")]
+    private static partial void LogAckFailed(ILogger log, long broadcastId, string vchannel, string channel, long lsn, string reason, int delayMs);
+}

@@ -1,0 +1,18 @@
+using Baton.Core.Api;
+using Baton.Node.Leadership;
+using Baton.Node.Status;
+
+namespace Baton.Node.Channels;
+
+/// <summary>What every channel of a node shares.</summary>
+/// <param name="Time">The clock.</param>
+/// <param name="Metrics">The numbers.</param>
+/// <param name="Hints">Who leads elsewhere.</param>
+/// <param name="AckFlushTimeout">How long a change of configuration waits for acks.</param>
+/// <param name="Log">The log of all channels.</param>
+internal sealed record ChannelSurroundings(TimeProvider Time, NodeMetrics Metrics, LeaderHints Hints, TimeSpan AckFlushTimeout, ILogger Log)
+{
+    /// <summary>What a request gets that came to the wrong node.</summary>
+    public ApiException NotLeader(string channel) =>
+        new(ApiErrorCode.NotLeader, $"this node does not lead channel {channel}") { Leader = Hints.Find(channel) };
+}

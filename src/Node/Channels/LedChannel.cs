@@ -1,0 +1,204 @@
+using Baton.Core.Api;
+using Baton.Core.Channels;
+using Baton.Core.Replication;
+using Baton.Node.Broadcasts;
+using Baton.Node.Messages;
+using Baton.Storage.Wal;
+
+namespace Baton.Node.Channels;
+
+/// <summary>How leading a channel ended.</summary>
+internal enum LeadershipEnd
+{
+    /// <summary>By order.</summary>
+    Closed,
+
+    /// <summary>Another node has opened the channel at a higher term.</summary>
+    Fenced,
+
+    /// <summary>The log failed: nobody knows how far it got until it is opened again.</summary>
+    Faulted,
+}
+
+/// <summary>
+/// A channel that this node leads: the rules (<see cref="ChannelMachine"/>) with a log under them. One request at a time is decided, handed to the
+/// log and applied; its answer waits outside for the log to be durable, so that many requests share one write. A change of configuration keeps
+/// everybody out until it is durable.
+/// </summary>
+internal sealed partial class LedChannel : IAsyncDisposable
+{
+    /// <summary>The role that assignments, heartbeats and statuses call leading.</summary>
+    public const string LeaderRole = "leader";
+
+    private readonly ChannelMachine _machine;
+    private readonly WalWriter _writer;
+    private readonly WalStore _store;
+    private readonly BroadcastAcks _acks;
+    private readonly TransactionSizes _sizes;
+    private readonly ChannelSurroundings _around;
+    private readonly SemaphoreSlim _exclusive = new(1, 1);
+    private readonly DurableProgress _progress = new();
+    private readonly TaskCompletionSource<LeadershipEnd> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Task _tail = Task.CompletedTask;
+    private long _confirmedLsn;
+    private int _waitingReaders;
+
+    public LedChannel(ChannelMachine machine, WalWriter writer, WalStore store, BroadcastAcks acks, TransactionSizes sizes, ChannelSurroundings around)
+    {
+        (_machine, _writer, _store, _acks, _sizes, _around) = (machine, writer, store, acks, sizes, around);
+        (Name, Term, _confirmedLsn) = (machine.Channel, writer.Term, machine.LastConfirmedLsn);
+    }
+
+    /// <summary>The channel.</summary>
+    public string Name { get; }
+
+    /// <summary>The term at which this node leads it.</summary>
+    public long Term { get; }
+
+    /// <summary>It serves no more.</summary>
+    public bool Ended => _end.Task.IsCompleted;
+
+    /// <summary>LSN up to which the log is durable.</summary>
+    public long LastDurableLsn => _writer.LastDurableLsn;
+
+    /// <summary>Acks on their way to the control plane.</summary>
+    public int PendingAcks => _acks.Pending;
+
+    /// <summary>Reads that wait for the channel to grow.</summary>
+    public int WaitingReaders => Volatile.Read(ref _waitingReaders);
+
+    /// <summary>The status of a channel that this node does not lead.</summary>
+    public static ChannelStatus NotLed(string channel) => new(channel, "none", 0, 0, 0, ClusterRole.Standalone, null, [], 0);
+
+    /// <summary>What a heartbeat says of it. Waits for nothing, not even for a change of configuration that is being written.</summary>
+    public HeartbeatChannel Heartbeat() => new(Name, Term, LeaderRole, LastDurableLsn, Volatile.Read(ref _confirmedLsn));
+
+    /// <summary>Where it stands.</summary>
+    public async Task<ChannelStatus> StatusAsync()
+    {
+        await EnterAsync();
+        try
+        {
+            return new ChannelStatus(
+                Name, LeaderRole, Term, LastDurableLsn, _machine.LastTimeTick, _machine.Role, _machine.Checkpoint, [.. _machine.OpenTransactions.Select(t => t.TxnId)], _machine.LastConfirmedLsn);
+        }
+        finally
+        {
+            _exclusive.Release();
+        }
+    }
+
+    /// <summary>Messages outside any transaction.</summary>
+    public async Task<AppendResponse> AppendAsync(AppendRequest request) => Written(await ChangeAsync(now => _machine.PrepareAppend(request, now)));
+
+    /// <summary>Begins a transaction.</summary>
+    public Task<BeginTransactionResponse> BeginAsync(BeginTransactionRequest request) => ChangeAsync(now => _machine.PrepareBegin(request, now));
+
+    /// <summary>Messages of a transaction.</summary>
+    public async Task<AppendResponse> AppendToTransactionAsync(long txnId, AppendRequest request) =>
+        Written(await ChangeAsync(now => _machine.PrepareTransactionAppend(txnId, request, now), _sizes.Check));
+
+    /// <summary>Makes a transaction's messages visible.</summary>
+    public async Task<AppendResponse> CommitAsync(long txnId) => Written(await ChangeAsync(now => _machine.PrepareCommit(txnId, now)));
+
+    /// <summary>Drops a transaction.</summary>
+    public async Task<AppendResponse> RollbackAsync(long txnId) => Written(await ChangeAsync(now => _machine.PrepareRollback(txnId, now)));
+
+    /// <summary>Messages from an LSN on; waits for the first one up to <paramref name="wait"/>.</summary>
+    public async Task<ReadResponse> ReadAsync(long from, int max, TimeSpan wait, Isolation isolation, bool showTokens, CancellationToken ct)
+    {
+        var started = _around.Time.GetTimestamp();
+        while (true)
+        {
+            ThrowIfEnded();
+            var moved = _progress.Moved;
+            var through = LastDurableLsn;
+            var (messages, next) = await ReadLogAsync(new LogRead(from, through, max, isolation, showTokens), ct);
+            var left = wait - _around.Time.GetElapsedTime(started);
+            if (messages.Count > 0 || left <= TimeSpan.Zero)
+            {
+                return new ReadResponse(messages, next, through);
+            }
+
+            from = next;
+            Interlocked.Increment(ref _waitingReaders);
+            try
+            {
+                await moved.WaitAsync(left, _around.Time, ct);
+            }
+            catch (TimeoutException)
+            {
+                return new ReadResponse([], from, LastDurableLsn);
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _waitingReaders);
+            }
+        }
+    }
+
+    /// <summary>Completes when leading ends, by order or because the log says so.</summary>
+    public Task<LeadershipEnd> WaitEndAsync() => _end.Task;
+
+    /// <summary>Stops serving, lets what is under way get its answer, and lets go of the log.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        End(LeadershipEnd.Closed);
+        await _exclusive.WaitAsync();
+        try
+        {
+            await _writer.DisposeAsync();
+        }
+        finally
+        {
+            _exclusive.Release();
+        }
+
+        await _acks.DisposeAsync();
+    }
+
+    /// <summary>Starts the watch over the log and the acks still owed for what it held when it was opened.</summary>
+    public void Start(IReadOnlyList<PendingAck> owed)
+    {
+        foreach (var ack in owed)
+        {
+            _acks.Add(ack);
+        }
+
+        _ = WatchLogAsync();
+    }
+
+    private AppendResponse Written(WriteAnswer answer) => new(answer.FirstLsn, answer.LastLsn, answer.TimeTick, Term);
+
+    private async Task<(List<ReadMessage> Messages, long NextLsn)> ReadLogAsync(LogRead read, CancellationToken ct)
+    {
+        try
+        {
+            return await LogReader.ReadAsync((first, last, token) => _store.ReadAsync(Name, first, last, token), read, ct);
+        }
+        catch (WalFaultedException e)
+        {
+            LogReadFailed(_around.Log, e, Name, read.From);
+            throw new ApiException(ApiErrorCode.Unavailable, "the log cannot be read at the moment") { RetryAfterSeconds = 1 };
+        }
+    }
+
+    private void End(LeadershipEnd end)
+    {
+        if (_end.TrySetResult(end))
+        {
+            _progress.Pulse();
+        }
+    }
+
+    private void ThrowIfEnded()
+    {
+        if (Ended)
+        {
+            throw _around.NotLeader(Name);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Channel {Channel} could not be read from LSN {FromLsn}")]
+    private static partial void LogReadFailed(ILogger log, Exception exception, string channel, long fromLsn);
+}

@@ -1,0 +1,125 @@
+using System.Net;
+using System.Text.Json;
+using Baton.Core.Api;
+using Baton.Node.Settings;
+using Microsoft.Extensions.Options;
+
+namespace Baton.Node.Leadership;
+
+/// <summary>This node's calls to its control plane. One attempt each: whoever calls knows whether and when another is right.</summary>
+internal sealed class ControlPlaneClient
+{
+    /// <summary>Joining again makes what this node has opened since void, so a slow answer is waited for.</summary>
+    private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(15);
+
+    private readonly HttpClient _http;
+    private readonly TimeSpan _timeout;
+    private readonly string _nodePath;
+
+    public ControlPlaneClient(HttpClient http, IOptions<NodeSettings> node, IOptions<ControlPlaneSettings> controlPlane)
+    {
+        _http = http;
+        var url = controlPlane.Value.Url!;
+        _http.BaseAddress = url.AbsolutePath.EndsWith('/') ? url : new Uri(url.AbsoluteUri + "/");
+        _http.Timeout = Timeout.InfiniteTimeSpan;
+        _timeout = TimeSpan.FromMilliseconds(node.Value.ControlPlaneTimeoutMs);
+        _http.DefaultRequestHeaders.Add("x-functions-key", controlPlane.Value.Key);
+        _nodePath = $"api/nodes/{node.Value.Id}";
+    }
+
+    /// <summary>Joins or rejoins; everything this node held before is void.</summary>
+    public Task<JoinNodeResponse> JoinAsync(JoinNodeRequest request, CancellationToken ct) =>
+        SendAsync<JoinNodeResponse>(HttpMethod.Put, _nodePath, request, JoinTimeout, ct);
+
+    /// <summary>Says what this node holds and hears what it should.</summary>
+    public Task<HeartbeatResponse> HeartbeatAsync(HeartbeatRequest request, CancellationToken ct) =>
+        SendAsync<HeartbeatResponse>(HttpMethod.Post, $"{_nodePath}/heartbeat", request, _timeout, ct);
+
+    /// <summary>Says that a record of a broadcast is durable. Repeating it changes nothing.</summary>
+    public async Task AckBroadcastAsync(long broadcastId, BroadcastAckRequest request, CancellationToken ct)
+    {
+        using var limit = Limit(_timeout, ct);
+        using var answer = await SendAsync(HttpMethod.Post, $"api/broadcasts/{broadcastId}/acks", request, limit.Token, ct);
+    }
+
+    /// <summary>Who leads what.</summary>
+    public Task<RouteView> RouteAsync(CancellationToken ct) => SendAsync<RouteView>(HttpMethod.Get, "api/route", null, _timeout, ct);
+
+    private static CancellationTokenSource Limit(TimeSpan timeout, CancellationToken ct)
+    {
+        var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(timeout);
+        return limit;
+    }
+
+    private async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, TimeSpan timeout, CancellationToken ct)
+    {
+        using var limit = Limit(timeout, ct);
+        using var answer = await SendAsync(method, path, body, limit.Token, ct);
+        try
+        {
+            return await answer.Content.ReadFromJsonAsync<T>(BatonJson.Options, ct)
+                ?? throw new ControlPlaneException($"{method} {path} answered null", answer.StatusCode);
+        }
+        catch (JsonException e)
+        {
+            throw new ControlPlaneException($"{method} {path} answered JSON of another shape", answer.StatusCode, e);
+        }
+    }
+
+    /// <summary>The successful answer, read to its end.</summary>
+    /// <exception cref="ControlPlaneException">No answer within the limit, or an error.</exception>
+    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body, CancellationToken limit, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative));
+        if (body is not null)
+        {
+            // Buffered, so that a Content-Length goes out: the Functions host loses chunked bodies.
+            request.Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, body.GetType(), BatonJson.Options));
+            request.Content.Headers.ContentType = new("application/json");
+        }
+
+        HttpResponseMessage answer;
+        try
+        {
+            answer = await _http.SendAsync(request, limit);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new ControlPlaneException($"{method} {path} failed: {e.Message}", null, e);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new ControlPlaneException($"{method} {path} got no answer in time", null, e);
+        }
+
+        if (answer.IsSuccessStatusCode)
+        {
+            return answer;
+        }
+
+        using (answer)
+        {
+            throw new ControlPlaneException($"{method} {path} answered {(int)answer.StatusCode}: {await DetailOfAsync(answer, ct)}", answer.StatusCode);
+        }
+    }
+
+    private static async Task<string> DetailOfAsync(HttpResponseMessage answer, CancellationToken ct)
+    {
+        try
+        {
+            return (await answer.Content.ReadFromJsonAsync<Problem>(BatonJson.Options, ct))?.Detail ?? "no detail";
+        }
+        catch (Exception e) when (e is JsonException or HttpRequestException or InvalidOperationException)
+        {
+            return "no detail";
+        }
+    }
+}
+
+/// <summary>A call to the control plane did not succeed.</summary>
+internal sealed class ControlPlaneException(string message, HttpStatusCode? status, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>The status it answered, or null when there was no answer.</summary>
+    public HttpStatusCode? Status { get; } = status;
+}

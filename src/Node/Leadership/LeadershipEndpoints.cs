@@ -1,0 +1,44 @@
+using Baton.Core.Api;
+using Baton.Node.Access;
+using Baton.Node.Answers;
+using Baton.Node.Channels;
+
+namespace Baton.Node.Leadership;
+
+/// <summary>Orders of the control plane to lead a channel or to let go of it.</summary>
+internal static class LeadershipEndpoints
+{
+    public static void MapLeadership(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/channels/{channel}/open", OpenAsync).Takes(Caller.Control);
+        routes.MapPost("/channels/{channel}/close", CloseAsync).Takes(Caller.Control);
+    }
+
+    private static async Task<IResult> OpenAsync(string channel, HttpRequest request, ChannelTable channels)
+    {
+        ChannelNames.Check(channel);
+        var order = await JsonBody.ReadAsync<OpenChannelRequest>(request);
+        CheckTerm(order.Term);
+
+        // Carried through although the caller may hang up: the written state says that this node leads, the call is only a hint.
+        var led = await channels.OpenAsync(channel, order.Term);
+        return Results.Json(await led.StatusAsync(), BatonJson.Options);
+    }
+
+    private static async Task<IResult> CloseAsync(string channel, HttpRequest request, ChannelTable channels)
+    {
+        ChannelNames.Check(channel);
+        var order = await JsonBody.ReadAsync<CloseChannelRequest>(request);
+        CheckTerm(order.Term);
+        await channels.CloseAsync(channel, order.Term);
+        return Results.Json(LedChannel.NotLed(channel), BatonJson.Options);
+    }
+
+    private static void CheckTerm(long term)
+    {
+        if (term < 1)
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, $"term is {term}: terms start at 1");
+        }
+    }
+}

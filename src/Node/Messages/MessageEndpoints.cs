@@ -1,0 +1,64 @@
+using System.Globalization;
+using Baton.Core.Api;
+using Baton.Node.Access;
+using Baton.Node.Answers;
+using Baton.Node.Channels;
+
+namespace Baton.Node.Messages;
+
+/// <summary>Writing to a channel and reading it.</summary>
+internal static class MessageEndpoints
+{
+    public static void MapMessages(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/channels/{channel}/messages", AppendAsync).Takes(Caller.Client);
+        routes.MapGet("/channels/{channel}/messages", ReadAsync).Takes(Caller.Client);
+    }
+
+    private static async Task<IResult> AppendAsync(string channel, HttpRequest request, ChannelTable channels)
+    {
+        ChannelNames.Check(channel);
+        var write = await JsonBody.ReadAsync<AppendRequest>(request);
+        return Results.Json(await channels.Led(channel).AppendAsync(write), BatonJson.Options);
+    }
+
+    private static async Task<IResult> ReadAsync(string channel, HttpContext context, ChannelTable channels, IHostApplicationLifetime lifetime)
+    {
+        ChannelNames.Check(channel);
+        var query = context.Request.Query;
+        var from = Number(query, "from", 1, 0, long.MaxValue);
+        var max = (int)Number(query, "max", 100, 1, RequestLimits.Messages);
+        var wait = TimeSpan.FromMilliseconds(Number(query, "waitMs", 0, 0, RequestLimits.WaitMs));
+        var isolation = query["isolation"].ToString() switch
+        {
+            "" or "committed" => Isolation.Committed,
+            "all" => Isolation.All,
+            _ => throw new ApiException(ApiErrorCode.InvalidArgument, "isolation must be committed or all"),
+        };
+
+        // A node that stops waits for its requests: none of them may wait for a minute.
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        try
+        {
+            var answer = await channels.Led(channel).ReadAsync(Math.Max(from, 1), max, wait, isolation, showTokens: context.CallerOf() == Caller.Control, either.Token);
+            return Results.Json(answer, BatonJson.Options);
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            throw new ApiException(ApiErrorCode.Unavailable, "this node is stopping") { RetryAfterSeconds = 1 };
+        }
+    }
+
+    private static long Number(IQueryCollection query, string name, long otherwise, long least, long most)
+    {
+        var text = query[name].ToString();
+        if (text.Length == 0)
+        {
+            return otherwise;
+        }
+
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most
+            ? value
+            : throw new ApiException(ApiErrorCode.InvalidArgument, $"{name} must be a whole number from {least} to {most}");
+    }
+}

@@ -1,0 +1,102 @@
+using System.Net;
+using Baton.Node.Access;
+using Baton.Node.Answers;
+using Baton.Node.Broadcasts;
+using Baton.Node.Channels;
+using Baton.Node.Leadership;
+using Baton.Node.Messages;
+using Baton.Node.Replication;
+using Baton.Node.Settings;
+using Baton.Node.Status;
+using Baton.Node.Transactions;
+using Baton.Storage;
+using Baton.Storage.Wal;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Options;
+
+namespace Baton.Node;
+
+/// <summary>Puts a node together: settings, storage, membership, endpoints.</summary>
+internal static class NodeApplication
+{
+    /// <summary>A node that is ready to be started.</summary>
+    /// <param name="args">Settings from the command line, over those of the environment.</param>
+    /// <param name="configure">Last word on settings and services, for tests.</param>
+    /// <exception cref="OptionsValidationException">Settings are wrong; an <see cref="AggregateException"/> of them where more than one section is.</exception>
+    public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Logging.ClearProviders().AddSimpleConsole(console => (console.SingleLine, console.UseUtcTimestamp, console.TimestampFormat) = (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ "));
+        AddSettings(builder);
+        AddServices(builder.Services);
+        configure?.Invoke(builder);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            Listen(kestrel, builder.Configuration.GetSection(NodeSettings.Section).Get<NodeSettings>() ?? new NodeSettings());
+            kestrel.Limits.MaxRequestBodySize = RequestLimits.BodyBytes;
+            kestrel.AddServerHeader = false;
+        });
+
+        var app = builder.Build();
+
+        // Before anything is made of them: a later failure would come out of whatever part asked first.
+        app.Services.GetRequiredService<IStartupValidator>().Validate();
+        app.UseProblemAnswers();
+        app.UseRouting();
+        app.UseAccessCheck();
+        app.MapStatus();
+        app.MapLeadership();
+        app.MapMessages();
+        app.MapTransactions();
+        app.MapControl();
+        app.MapReplicate();
+        return app;
+    }
+
+    // Runs while the application is built, before settings are checked: what cannot be listened on is left to the check, which names it.
+    private static void Listen(KestrelServerOptions kestrel, NodeSettings node)
+    {
+        if (IPAddress.TryParse(node.ListenAddress, out var address) && node.ListenPort is >= IPEndPoint.MinPort and <= IPEndPoint.MaxPort)
+        {
+            kestrel.Listen(address, node.ListenPort);
+        }
+    }
+
+    private static void AddSettings(WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.AddOptions<NodeSettings>().BindConfiguration(NodeSettings.Section).ValidateOnStart();
+        services.AddOptions<ClusterSettings>().BindConfiguration(ClusterSettings.Section).ValidateOnStart();
+        services.AddOptions<ControlPlaneSettings>().BindConfiguration(ControlPlaneSettings.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<NodeSettings>, NodeSettingsCheck>();
+        services.AddSingleton<IValidateOptions<ClusterSettings>, NodeSettingsCheck>();
+        services.AddSingleton<IValidateOptions<ControlPlaneSettings>, NodeSettingsCheck>();
+        services.AddOptions<StorageOptions>().BindConfiguration(StorageOptions.Section).ValidateOnStart();
+        services.AddOptions<WalOptions>().BindConfiguration(WalOptions.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<StorageOptions>>(new SettingsOfOthers<StorageOptions>(o => BatonStorage.Open(o)));
+        services.AddSingleton<IValidateOptions<WalOptions>>(new SettingsOfOthers<WalOptions>(o => o.Validate()));
+        if (builder.Configuration.GetValue<bool>(StdinWatch.Setting))
+        {
+            services.AddHostedService<StdinWatch>();
+        }
+    }
+
+    private static void AddServices(IServiceCollection services)
+    {
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(s => BatonStorage.Open(s.GetRequiredService<IOptions<StorageOptions>>().Value));
+        services.AddSingleton(s => new WalStore(
+            s.GetRequiredService<BatonStorage>(), s.GetRequiredService<IOptions<WalOptions>>().Value, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILoggerFactory>()));
+        services.AddSingleton<NodeSecrets>();
+        services.AddSingleton<NodeMetrics>();
+        services.AddSingleton(s => new ControlPlaneClient(
+            new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }),
+            s.GetRequiredService<IOptions<NodeSettings>>(),
+            s.GetRequiredService<IOptions<ControlPlaneSettings>>()));
+        services.AddSingleton<LeaderHints>();
+        services.AddSingleton<ChannelOpener>();
+        services.AddSingleton<ChannelTable>();
+        services.AddSingleton<Membership>();
+        services.AddHostedService(s => s.GetRequiredService<Membership>());
+    }
+}

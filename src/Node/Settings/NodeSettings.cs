@@ -1,0 +1,163 @@
+using System.Net;
+using Baton.Core.Api;
+using Microsoft.Extensions.Options;
+
+namespace Baton.Node.Settings;
+
+/// <summary>Section <c>Node</c>: who this node is and where it listens.</summary>
+internal sealed class NodeSettings
+{
+    /// <summary>Configuration section.</summary>
+    public const string Section = "Node";
+
+    /// <summary>This node's id in its cluster; an id of the API. Two live processes with one id take each other's channels over and over.</summary>
+    public string Id { get; set; } = "";
+
+    /// <summary>The address that others reach this node at; the bound address when absent, which is right on one machine only.</summary>
+    public Uri? Endpoint { get; set; }
+
+    /// <summary>Address to listen on. Loopback by default: a node that others must reach says so.</summary>
+    public string ListenAddress { get; set; } = "127.0.0.1";
+
+    /// <summary>Port to listen on; 0 takes a free one.</summary>
+    public int ListenPort { get; set; } = 7301;
+
+    /// <summary>Milliseconds between heartbeats. Shorter notices a lost <c>open</c> sooner and costs the control plane one call each; it must stay well below <c>Failover:HeartbeatTimeoutMs</c>.</summary>
+    public int HeartbeatIntervalMs { get; set; } = 500;
+
+    /// <summary>Milliseconds one call to the control plane may take; below <c>Failover:HeartbeatTimeoutMs</c>, so that one slow answer is not silence. Joining has longer.</summary>
+    public int ControlPlaneTimeoutMs { get; set; } = 2_000;
+
+    /// <summary>Milliseconds that the answer to a change of configuration waits for broadcast acks still on their way to the control plane; then it is 503 and the caller asks again.</summary>
+    public int AckFlushTimeoutMs { get; set; } = 5_000;
+
+    /// <summary>Failure domain, if any.</summary>
+    public string? Zone { get; set; }
+
+    /// <summary>Relative capacity; the control plane's default when absent.</summary>
+    public int? Capacity { get; set; }
+}
+
+/// <summary>Section <c>Cluster</c>: which cluster this is and what opens its doors.</summary>
+internal sealed class ClusterSettings
+{
+    /// <summary>Configuration section.</summary>
+    public const string Section = "Cluster";
+
+    /// <summary>The shortest secret accepted, in characters.</summary>
+    public const int MinSecretLength = 16;
+
+    /// <summary>The cluster's id.</summary>
+    public string Id { get; set; } = "";
+
+    /// <summary>Shared secret of control calls; opens the client paths too.</summary>
+    public string Secret { get; set; } = "";
+
+    /// <summary>Secret of client calls: the gateway's.</summary>
+    public string ClientSecret { get; set; } = "";
+}
+
+/// <summary>Section <c>ControlPlane</c>: where this node joins.</summary>
+internal sealed class ControlPlaneSettings
+{
+    /// <summary>Configuration section.</summary>
+    public const string Section = "ControlPlane";
+
+    /// <summary>Base address of the function app.</summary>
+    public Uri? Url { get; set; }
+
+    /// <summary>Function key.</summary>
+    public string Key { get; set; } = "";
+}
+
+/// <summary>Names the setting, its value (never a secret's) and the fix.</summary>
+internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValidateOptions<ClusterSettings>, IValidateOptions<ControlPlaneSettings>
+{
+    public ValidateOptionsResult Validate(string? name, NodeSettings options)
+    {
+        List<string> wrong = [];
+        if (!Names.IsValidId(options.Id))
+        {
+            wrong.Add($"Node:Id is \"{options.Id}\": give this node an id that matches [a-z0-9][a-z0-9._-]{{0,62}}.");
+        }
+
+        if (options.Endpoint is { } endpoint && !IsHttp(endpoint))
+        {
+            wrong.Add($"Node:Endpoint is \"{endpoint}\": give the absolute http(s) address that clients reach this node at, or leave it out.");
+        }
+
+        if (!IPAddress.TryParse(options.ListenAddress, out var address))
+        {
+            wrong.Add($"Node:ListenAddress is \"{options.ListenAddress}\": give an IP address such as 127.0.0.1 or 0.0.0.0.");
+        }
+        else if (options.Endpoint is null && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)))
+        {
+            wrong.Add($"Node:Endpoint is missing while Node:ListenAddress is \"{options.ListenAddress}\", which nobody can call: give the address that clients reach this node at.");
+        }
+
+        CheckRange(wrong, "Node:ListenPort", options.ListenPort, 0, 65_535);
+        CheckRange(wrong, "Node:HeartbeatIntervalMs", options.HeartbeatIntervalMs, 10, 60_000);
+        CheckRange(wrong, "Node:ControlPlaneTimeoutMs", options.ControlPlaneTimeoutMs, 100, 60_000);
+        CheckRange(wrong, "Node:AckFlushTimeoutMs", options.AckFlushTimeoutMs, 100, 60_000);
+        if (options.Capacity is { } capacity)
+        {
+            CheckRange(wrong, "Node:Capacity", capacity, 1, 1_000_000);
+        }
+
+        return Result(wrong);
+    }
+
+    public ValidateOptionsResult Validate(string? name, ClusterSettings options)
+    {
+        List<string> wrong = [];
+        if (!Names.IsValidId(options.Id))
+        {
+            wrong.Add($"Cluster:Id is \"{options.Id}\": give the id of the cluster that this node belongs to, matching [a-z0-9][a-z0-9._-]{{0,62}}.");
+        }
+
+        CheckSecret(wrong, "Cluster:Secret", options.Secret);
+        CheckSecret(wrong, "Cluster:ClientSecret", options.ClientSecret);
+        if (options.Secret.Length > 0 && string.Equals(options.Secret, options.ClientSecret, StringComparison.Ordinal))
+        {
+            wrong.Add("Cluster:ClientSecret equals Cluster:Secret: every client could then give control orders; make them two.");
+        }
+
+        return Result(wrong);
+    }
+
+    public ValidateOptionsResult Validate(string? name, ControlPlaneSettings options)
+    {
+        List<string> wrong = [];
+        if (options.Url is null || !IsHttp(options.Url))
+        {
+            wrong.Add($"ControlPlane:Url is \"{options.Url}\": give the absolute http(s) base address of the cluster's function app.");
+        }
+
+        if (options.Key.Length == 0)
+        {
+            wrong.Add("ControlPlane:Key is empty: give a function key of the control plane.");
+        }
+
+        return Result(wrong);
+    }
+
+    private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);
+
+    private static void CheckRange(List<string> wrong, string setting, int value, int least, int most)
+    {
+        if (value < least || value > most)
+        {
+            wrong.Add($"{setting} is {value}: give a number from {least} to {most}.");
+        }
+    }
+
+    private static void CheckSecret(List<string> wrong, string setting, string value)
+    {
+        if (value.Length < ClusterSettings.MinSecretLength)
+        {
+            wrong.Add($"{setting} has {value.Length} characters: give a random secret of at least {ClusterSettings.MinSecretLength}.");
+        }
+    }
+
+    private static ValidateOptionsResult Result(List<string> wrong) => wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
+}

@@ -1,0 +1,148 @@
+using System.Text.Json;
+using Baton.Core.Api;
+using Baton.Core.Cluster;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Baton.Core.Tests.Cluster;
+
+/// <summary>For every state, and every series of failures and joins on it.</summary>
+public sealed class FailoverPlannerProperties
+{
+    private static readonly DateTimeOffset Now = DateTimeOffset.UnixEpoch.AddDays(20_000);
+    private static readonly string[] NodeIds = ["n1", "n2", "n3", "n4", "n5"];
+
+    private static readonly Gen<ReplicaState> Replica =
+        from node in Gen.Elements(NodeIds)
+        from mode in Gen.Elements(ReplicaMode.Sync, ReplicaMode.Async)
+        from progress in Gen.Elements(ReplicaProgress.Disconnected, ReplicaProgress.CatchingUp, ReplicaProgress.InSync, ReplicaProgress.NeedsRebuild)
+        from flushed in Gen.Choose(0, 5)
+        select new ReplicaState(node, mode, progress, flushed);
+
+    private static readonly Gen<ChannelState> Channel =
+        from leader in Gen.Elements<string?>("n1", "n2", "n3", "n4", "n5", null)
+        from term in Gen.Choose(0, 9)
+        from replicas in Replica.ListOf()
+        select new ChannelState(leader, term, 3, [.. replicas.DistinctBy(r => r.NodeId, StringComparer.Ordinal).Where(r => r.NodeId != leader).Take(3)], 0);
+
+    private static readonly Gen<ClusterState> State =
+        from channels in Channel.ListOf()
+        from live in Gen.Elements(true, true, false).ListOf(NodeIds.Length)
+        select Consistent(States.Of(NodeIds, [.. channels.Select((c, i) => ($"ch{i}", c))]), live);
+
+    private static readonly Gen<(ClusterState State, string Failed)> Failure =
+        from state in State
+        from node in Gen.Elements(NodeIds)
+        select (state, node);
+
+    private static FailoverPlan Plan((ClusterState State, string Failed) f) =>
+        FailoverPlanner.Plan(f.State, new FailureEvidence(f.Failed, FailureEvidenceKind.HeartbeatLost), TimeSpan.Zero, Now);
+
+    [Fact]
+    public void No_channel_is_led_by_a_failed_node() => Check(f =>
+        Plan(f).State is var after && after.Channels.Values.All(c => c.Leader is null || !after.Nodes[c.Leader].Failed));
+
+    [Fact]
+    public void No_channel_stays_without_a_leader_while_a_node_lives() => Check(f =>
+        Plan(f) is var plan && plan.Moves.All(m => m.To is not null || plan.State.Nodes.Values.All(n => n.Failed)));
+
+    [Fact]
+    public void No_term_goes_back_and_each_new_leadership_has_the_next_one() => Check(f => Plan(f).State.Channels.All(c =>
+        f.State.Channels[c.Key] is var before && (c.Value.Leader == before.Leader || c.Value.Leader is null ? c.Value.Term == before.Term : c.Value.Term == before.Term + 1)));
+
+    [Fact]
+    public void Channels_that_the_node_has_no_part_in_are_untouched() => Check(f => Plan(f).State.Channels.All(c =>
+        f.State.Channels[c.Key] is var before && (before.Leader == f.Failed || before.Replicas.Any(r => r.NodeId == f.Failed) || ReferenceEquals(before, c.Value))));
+
+    [Fact]
+    public void The_same_input_gives_the_same_plan() => Check(f => Text(Plan(f)) == Text(Plan(f)));
+
+    [Fact]
+    public void The_order_of_the_stored_entries_makes_no_difference() => Check(f =>
+        Plan(f).Moves.SequenceEqual(Plan((f.State with { Nodes = Reversed(f.State.Nodes), Channels = Reversed(f.State.Channels) }, f.Failed)).Moves));
+
+    [Fact]
+    public void Replaying_the_event_changes_nothing() => Check(f =>
+        Plan(f).State is var once && Plan((once, f.Failed)) is var again && again.Outcome == FailoverOutcome.Unchanged && ReferenceEquals(again.State, once));
+
+    [Fact]
+    public void The_new_leader_is_as_good_as_any_that_lives() => Check(f => Plan(f).Moves.Where(m => m.To is not null).All(m =>
+        f.State.Channels[m.Channel].Replicas is var replicas
+        && !Plan(f).State.Channels[m.Channel].Replicas.Any(r => r.NodeId == m.To)
+        && (replicas.FirstOrDefault(r => r.NodeId == m.To)?.State == ReplicaProgress.InSync
+            || !replicas.Any(r => r.State == ReplicaProgress.InSync && r.NodeId != f.Failed && !f.State.Nodes[r.NodeId].Failed))));
+
+    [Fact]
+    public void Where_no_replica_decides_the_load_is_no_less_even_than_necessary() => Check(f =>
+    {
+        var bare = f.State with { Channels = f.State.Channels.ToDictionary(c => c.Key, c => c.Value with { Replicas = [] }, StringComparer.Ordinal) };
+        var plan = Plan((bare, f.Failed));
+        var before = Load(bare, f.Failed);
+        var after = Load(plan.State, f.Failed);
+
+        // Every channel that moved went where fewest were: whoever got one leads at most one more than the least loaded.
+        return plan.Moves.All(m => m.To is null || after[m.To] <= after.Values.Min() + 1 || after[m.To] == before[m.To]);
+    });
+
+    [Fact]
+    public void A_join_raises_the_terms_of_the_joining_node_and_leaves_no_channel_offline() => Check(f =>
+    {
+        var after = ClusterMembership.Join(f.State, f.Failed, new Uri("http://again"), null, null);
+        return after.Nodes[f.Failed].Incarnation == f.State.Nodes[f.Failed].Incarnation + 1
+            && after.Channels.All(c => c.Value.Leader is not null && f.State.Channels[c.Key] is var before
+                && c.Value.Term == (before.Leader is null || before.Leader == f.Failed ? before.Term + 1 : before.Term));
+    });
+
+    [Fact]
+    public void A_series_of_failures_and_joins_never_has_one_term_of_a_channel_on_two_nodes()
+    {
+        var step = from node in Gen.Elements(NodeIds)
+                   from fails in Gen.Elements(true, false)
+                   select (Node: node, Fails: fails);
+        var series = from state in State
+                     from steps in step.ListOf()
+                     select (state, steps);
+        Prop.ForAll(series.ToArbitrary(), s =>
+        {
+            var (state, leaders) = (s.state, new Dictionary<(string, long), (string, long)>());
+            foreach (var (node, fails) in s.steps)
+            {
+                state = fails ? Plan((state, node)).State : ClusterMembership.Join(state, node, new Uri("http://again"), null, null);
+                foreach (var (name, channel) in state.Channels.Where(c => c.Value.Leader is not null))
+                {
+                    // The incarnation counts as well: a node that came back is another one.
+                    var holder = (channel.Leader!, state.Nodes[channel.Leader!].Incarnation);
+                    if (leaders.TryGetValue((name, channel.Term), out var other) && other != holder)
+                    {
+                        return false;
+                    }
+
+                    leaders[(name, channel.Term)] = holder;
+                }
+            }
+
+            return true;
+        }).QuickCheckThrowOnFailure();
+    }
+
+    private static void Check(Func<(ClusterState State, string Failed), bool> property) => Prop.ForAll(Failure.ToArbitrary(), property).QuickCheckThrowOnFailure();
+
+    // A state as it can be stored: what a failed node led is led by nobody.
+    private static ClusterState Consistent(ClusterState state, IEnumerable<bool> live)
+    {
+        var failed = NodeIds.Zip(live).Where(n => !n.Second).Select(n => n.First).ToHashSet(StringComparer.Ordinal);
+        return state with
+        {
+            Nodes = state.Nodes.ToDictionary(n => n.Key, n => n.Value with { Failed = failed.Contains(n.Key) }, StringComparer.Ordinal),
+            Channels = state.Channels.ToDictionary(c => c.Key, c => c.Value.Leader is { } l && failed.Contains(l) ? c.Value with { Leader = null } : c.Value, StringComparer.Ordinal),
+        };
+    }
+
+    private static Dictionary<string, int> Load(ClusterState state, string except) => state.Nodes
+        .Where(n => !n.Value.Failed && n.Key != except)
+        .ToDictionary(n => n.Key, n => state.Channels.Values.Count(c => c.Leader == n.Key), StringComparer.Ordinal);
+
+    private static Dictionary<string, T> Reversed<T>(IReadOnlyDictionary<string, T> entries) => new(entries.Reverse(), StringComparer.Ordinal);
+
+    private static string Text(FailoverPlan plan) => JsonSerializer.Serialize(plan, BatonJson.Options);
+}

@@ -1,0 +1,15 @@
+using Baton.Core.Cluster;
+
+namespace Baton.Core.Tests.Cluster;
+
+/// <summary>Short ways to write cluster states.</summary>
+internal static class States
+{
+    public static ChannelState Led(string? leader, long term) => new(leader, term, 1, [], 0);
+
+    public static ClusterState Of(string[] nodes, params (string Name, ChannelState Channel)[] channels) => new(
+        "b",
+        7,
+        nodes.ToDictionary(n => n, n => new NodeState(new Uri($"http://{n}"), 1), StringComparer.Ordinal),
+        channels.Select((c, i) => (c.Name, Channel: c.Channel with { Index = i })).ToDictionary(c => c.Name, c => c.Channel, StringComparer.Ordinal));
+}

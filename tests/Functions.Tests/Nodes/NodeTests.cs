@@ -1,0 +1,199 @@
+using System.Text.Json;
+using Baton.Core.Api;
+using Baton.Functions.Channels;
+using Baton.Functions.Health;
+using Baton.Functions.Nodes;
+using Baton.Functions.Tests.Doubles;
+using Baton.Functions.Timeline;
+using Baton.Functions.Topology;
+using Baton.Testing;
+
+namespace Baton.Functions.Tests.Nodes;
+
+[Collection(AzuriteTests.Name)]
+public sealed class NodeTests(AzuriteFixture azurite)
+{
+    [Fact]
+    public async Task A_node_that_joins_again_gets_a_new_incarnation_and_no_old_term()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.AddNodeAsync("n1");
+        await plane.AddChannelAsync("ch1");
+        var first = Assert.Single((await BeatAsync(plane, "n1", 1)).Assignments);
+
+        var again = (await JoinAsync(plane, "n1")).Read<JoinNodeResponse>();
+
+        Assert.Equal(2, again.Incarnation);
+        Assert.Equal(first.Term + 1, Assert.Single(again.Assignments).Term);
+        Assert.True((await BeatAsync(plane, "n1", 1)).MustRejoin);
+        Assert.Equal(again.Assignments, (await BeatAsync(plane, "n1", 2)).Assignments);
+    }
+
+    [Theory]
+    [InlineData("""{"endpoint":"ftp://somewhere"}""")]
+    [InlineData("""{"endpoint":"relative"}""")]
+    [InlineData("""{"endpoint":"http://h","zone":"A zone"}""")]
+    [InlineData("""{"endpoint":"http://h","capacity":0}""")]
+    [InlineData("""{}""")]
+    public async Task A_join_that_makes_no_sense_is_refused(string body)
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+
+        var answer = await plane.CallAsync<NodeJoin>((f, r) => f.RunAsync(r, default), System.Text.Encoding.UTF8.GetBytes(body), ("nodeId", "n1"));
+
+        Assert.Equal((400, "InvalidArgument"), (answer.Status, answer.Problem.Code));
+        Assert.Empty((await plane.StateAsync()).Nodes);
+    }
+
+    [Fact]
+    public async Task A_report_becomes_one_urgent_message_and_202()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        string? message = null;
+
+        var answer = await plane.CallAsync<NodeFailed>(
+            async (f, r) =>
+            {
+                var outputs = await f.RunAsync(r, default);
+                message = outputs.Message;
+                return outputs.Answer;
+            },
+            new NodeFailedRequest("reset", "gateway", "e-1", 3),
+            ("nodeId", "n1"));
+
+        Assert.Equal(202, answer.Status);
+        var sent = JsonSerializer.Deserialize<UrgentFailoverMessage>(message!, BatonJson.Options)!;
+        Assert.Equal(("e-1", "n1", "reset", 3L, "gateway"), (sent.EventId, sent.NodeId, sent.Reason, sent.Incarnation, sent.ObservedBy));
+    }
+
+    [Fact]
+    public async Task A_channel_is_created_once_led_and_its_leader_told()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        var node = await plane.AddNodeAsync("n1");
+
+        var created = await CreateAsync(plane, "ch1");
+        var again = await CreateAsync(plane, "ch1");
+
+        Assert.Equal((201, 200), (created.Status, again.Status));
+        Assert.Equal(("n1", 1L, ChannelAvailability.Online), (created.Read<ChannelView>().Leader, created.Read<ChannelView>().Term, created.Read<ChannelView>().Status));
+        Assert.Equal(1, Assert.Single(node.Of("open")).Open!.Term);
+    }
+
+    [Fact]
+    public async Task A_channel_without_a_live_node_is_offline_until_one_joins()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        Assert.Equal(ChannelAvailability.Offline, (await CreateAsync(plane, "ch1")).Read<ChannelView>().Status);
+
+        await plane.AddNodeAsync("n1");
+
+        Assert.Equal("n1", (await plane.StateAsync()).Channels["ch1"].Leader);
+    }
+
+    [Fact]
+    public async Task A_channel_cannot_be_created_alone_while_clusters_replicate()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithSourceAsync();
+
+        var refused = await CreateAsync(plane, "ch3");
+        var there = await CreateAsync(plane, "ch1");
+
+        Assert.Equal((409, "Conflict"), (refused.Status, refused.Problem.Code));
+        Assert.Equal(200, there.Status);
+    }
+
+    [Fact]
+    public async Task A_long_poll_of_the_route_ends_with_the_change_and_without_one_in_304()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithTwoNodesAsync();
+        var version = (await plane.StateAsync()).Version;
+
+        var waiting = Enumerable.Range(0, 5).Select(_ => RouteAsync(plane, $"?since={version}&waitMs=60000")).ToList();
+        var none = await RouteAsync(plane, $"?since={version}&waitMs=30");
+        await plane.AddChannelAsync("ch3");
+        var answers = await Task.WhenAll(waiting).WaitAsync(TimeSpan.FromSeconds(60));
+        var past = await RouteAsync(plane, $"?since={version - 1}&waitMs=60000");
+
+        Assert.Equal(304, none.Status);
+        Assert.All(answers, a => Assert.Equal(["ch1", "ch2", "ch3"], a.Read<RouteView>().Channels.Keys.Order(StringComparer.Ordinal), StringComparer.Ordinal));
+        Assert.Equal(version + 1, past.Read<RouteView>().Version);
+        Assert.Equal(400, (await RouteAsync(plane, "?since=1&waitMs=60001")).Status);
+    }
+
+    [Fact]
+    public async Task Nobody_waiting_means_no_reads()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithTwoNodesAsync();
+        var version = (await plane.StateAsync()).Version;
+        Assert.Equal(304, (await RouteAsync(plane, $"?since={version}&waitMs=30")).Status);
+
+        // The loop may be in its last round; after that it is still.
+        await Until.TrueAsync(async () =>
+        {
+            plane.Storage.Clear();
+            await Task.Delay(200);
+            return plane.Storage.Calls.Count == 0;
+        });
+    }
+
+    [Fact]
+    public async Task The_topology_shows_nodes_channels_and_role()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithSourceAsync();
+
+        var view = (await plane.CallAsync<TopologyRead>((f, r) => f.RunAsync(r, default))).Read<TopologyView>();
+
+        Assert.Equal(("b", Core.Replication.ClusterRole.Secondary), (view.ClusterId, view.Role));
+        Assert.Equal(["n1", "n2"], view.Nodes.Select(n => n.NodeId), StringComparer.Ordinal);
+        Assert.All(view.Nodes, n => Assert.NotNull(n.LastHeartbeat));
+        Assert.Equal(["ch1", "ch2"], view.Channels.Select(c => c.Name), StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public async Task Probes_tell_a_secondary_from_a_primary()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithTwoNodesAsync();
+        Assert.Equal(200, (await PrimaryAsync(plane)).Status);
+        await plane.PutInForceAsync(Clusters.AToB);
+
+        Assert.Equal((503, "Unavailable"), ((await PrimaryAsync(plane)).Status, (await PrimaryAsync(plane)).Problem.Code));
+        Assert.Equal(200, (await plane.CallAsync<HealthRead>((f, r) => f.RunAsync(r, default))).Status);
+    }
+
+    [Fact]
+    public async Task The_timeline_answers_the_newest_first_and_bounded()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        for (var i = 0; i < 3; i++)
+        {
+            var entry = new TimelineEntry($"e{i}", TimelineKinds.Failover, DateTimeOffset.UnixEpoch.AddSeconds(i), "moved");
+            await plane.Get<TimelineStore>().AddAsync(entry, default);
+            await plane.Get<TimelineStore>().AddAsync(entry, default);
+        }
+
+        var answer = await plane.CallAsync<TimelineRead>((f, r) => f.RunAsync(r, default), null, "?last=2");
+        var wrong = await plane.CallAsync<TimelineRead>((f, r) => f.RunAsync(r, default), null, "?last=0");
+
+        Assert.Equal(["e2", "e1"], answer.Read<List<TimelineEntry>>().Select(e => e.Id), StringComparer.Ordinal);
+        Assert.Equal(400, wrong.Status);
+    }
+
+    private static Task<Answer> JoinAsync(ControlPlane plane, string nodeId) =>
+        plane.CallAsync<NodeJoin>((f, r) => f.RunAsync(r, default), new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", nodeId));
+
+    private static async Task<HeartbeatResponse> BeatAsync(ControlPlane plane, string nodeId, long incarnation) =>
+        (await plane.CallAsync<NodeHeartbeat>((f, r) => f.RunAsync(r, default), new HeartbeatRequest(incarnation, []), ("nodeId", nodeId))).Read<HeartbeatResponse>();
+
+    private static Task<Answer> CreateAsync(ControlPlane plane, string channel) =>
+        plane.CallAsync<ChannelCreate>((f, r) => f.RunAsync(r, default), new CreateChannelRequest(), ("name", channel));
+
+    private static Task<Answer> RouteAsync(ControlPlane plane, string query) => plane.CallAsync<RouteRead>((f, r) => f.RunAsync(r, default), null, query);
+
+    private static Task<Answer> PrimaryAsync(ControlPlane plane) => plane.CallAsync<HealthRead>((f, r) => f.RunPrimaryAsync(r, default));
+}

@@ -1,0 +1,52 @@
+using Baton.Functions.Failover;
+using Baton.Functions.ForcedPromotion;
+using Baton.Functions.Settings;
+using Microsoft.Extensions.Configuration;
+
+namespace Baton.Functions.Tests.Settings;
+
+public sealed class SettingTests
+{
+    [Theory]
+    [InlineData("Cluster:Id", "No Id")]
+    [InlineData("Cluster:Id", null)]
+    [InlineData("ForceUpdate:Enabled", "yes")]
+    [InlineData("Failover:HeartbeatTimeoutMs", "3s")]
+    [InlineData("Failover:OpenTimeoutMs", "-1")]
+    [InlineData("Failover:SuspicionCooldownMs", "99999999999")]
+    public void A_setting_that_does_not_fit_is_named_with_its_value_and_what_to_do(string name, string? value)
+    {
+        var error = Assert.Throws<InvalidSettingException>(() => Read(name, value));
+
+        Assert.Contains(name, error.Message, StringComparison.Ordinal);
+        Assert.Contains(value ?? "missing", error.Message, StringComparison.Ordinal);
+        Assert.Contains("use ", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_secret_is_never_part_of_a_message()
+    {
+        var error = Assert.Throws<InvalidSettingException>(() => Read("Cluster:Secret", "shortsecret"));
+
+        Assert.DoesNotContain("shortsecret", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("a-secret-long-enough", ClusterOptions.From(Settings()).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Absent_settings_take_their_documented_defaults()
+    {
+        Assert.Equal(FailoverOptions.Default, FailoverOptions.From(Settings()));
+        Assert.Equal(new ForceUpdateOptions(true, true), ForceUpdateOptions.From(Settings()));
+    }
+
+    private static void Read(string name, string? value)
+    {
+        var settings = Settings();
+        settings[name] = value;
+        _ = (ClusterOptions.From(settings), ForceUpdateOptions.From(settings), FailoverOptions.From(settings));
+    }
+
+    private static IConfiguration Settings() => new ConfigurationBuilder()
+        .AddInMemoryCollection([new("Cluster:Id", "b"), new("Cluster:Secret", "a-secret-long-enough")])
+        .Build();
+}

@@ -1,0 +1,74 @@
+using System.Net.Http.Headers;
+using System.Text;
+using Baton.Core.Api;
+using Baton.Node.Tests.Harness;
+
+namespace Baton.Node.Tests.Access;
+
+[Collection(NodeGroup.Name)]
+public sealed class AccessTests(NodeFixture fixture)
+{
+    private const string Write = """{"messages":[{"payload":"YQ=="}]}""";
+
+    [Fact]
+    public async Task Without_a_secret_everything_but_health_is_refused_and_nothing_changes()
+    {
+        var channel = NodeFixture.NewChannel();
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        await using var node = await TestNode.LeadingAsync(fixture, plane, channel);
+        var before = await node.StatusAsync(channel);
+        string[] posts = ["messages", "transactions", "transactions/1/messages", "transactions/1/commit", "transactions/1/rollback", "open", "close", "control", "replicate"];
+        foreach (var path in posts)
+        {
+            await TestNode.ProblemAsync(node.PostRawAsync($"channels/{channel}/{path}", Write, node.Anonymous), ApiErrorCode.Unauthorized);
+        }
+
+        await TestNode.ProblemAsync(node.Anonymous.GetAsync($"channels/{channel}/messages"), ApiErrorCode.Unauthorized);
+        await TestNode.ProblemAsync(node.Anonymous.GetAsync($"channels/{channel}/status"), ApiErrorCode.Unauthorized);
+        await TestNode.ProblemAsync(node.Anonymous.GetAsync("metrics"), ApiErrorCode.Unauthorized);
+        Assert.True((await node.Anonymous.GetAsync("health")).IsSuccessStatusCode);
+        var after = await node.StatusAsync(channel);
+        Assert.Equal((before.LastLsn, before.Term, before.Role), (after.LastLsn, after.Term, after.Role));
+    }
+
+    [Theory]
+    [InlineData("open", """{"term":9}""")]
+    [InlineData("close", """{"term":9}""")]
+    [InlineData("control", "{}")]
+    [InlineData("replicate", "{}")]
+    public async Task The_client_secret_gives_no_orders(string path, string body)
+    {
+        var channel = NodeFixture.NewChannel();
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        await using var node = await TestNode.LeadingAsync(fixture, plane, channel);
+        await TestNode.ProblemAsync(node.PostRawAsync($"channels/{channel}/{path}", body), ApiErrorCode.Unauthorized);
+        Assert.Equal(1, (await node.StatusAsync(channel)).Term);
+    }
+
+    [Theory]
+    [InlineData("Bearer", "client-secret-of-the-tes")]
+    [InlineData("Bearer", "client-secret-of-the-test2")]
+    [InlineData("Bearer", "CLIENT-SECRET-OF-THE-TEST")]
+    [InlineData("Basic", "client-secret-of-the-test")]
+    [InlineData("Bearer", "")]
+    public async Task A_wrong_secret_is_refused(string scheme, string secret)
+    {
+        var channel = NodeFixture.NewChannel();
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        await using var node = await TestNode.LeadingAsync(fixture, plane, channel);
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"channels/{channel}/messages") { Content = new StringContent(Write, Encoding.UTF8, "application/json") };
+        request.Headers.Authorization = new AuthenticationHeaderValue(scheme, secret);
+        await TestNode.ProblemAsync(node.Anonymous.SendAsync(request), ApiErrorCode.Unauthorized);
+        Assert.Empty((await node.ReadAsync(channel)).Messages);
+    }
+
+    [Fact]
+    public async Task The_control_secret_opens_the_client_paths_too()
+    {
+        var channel = NodeFixture.NewChannel();
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        await using var node = await TestNode.LeadingAsync(fixture, plane, channel);
+        var written = await TestNode.OkAsync<AppendResponse>(node.PostRawAsync($"channels/{channel}/messages", Write, node.Control));
+        Assert.Equal(1, written.FirstLsn);
+    }
+}

@@ -1,0 +1,19 @@
+namespace Baton.Node.Tests.Harness;
+
+/// <summary>Waits for a condition that another task brings about; bounded, so that a failure is a failure and not a hang.</summary>
+internal static class Eventually
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+
+    public static Task HoldsAsync(Func<bool> condition, string what) => HoldsAsync(() => Task.FromResult(condition()), what);
+
+    public static async Task HoldsAsync(Func<Task<bool>> condition, string what)
+    {
+        using var limit = new CancellationTokenSource(Limit);
+        while (!await condition())
+        {
+            Assert.False(limit.IsCancellationRequested, $"not within {Limit.TotalSeconds} s: {what}");
+            await Task.Delay(10);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using Baton.Storage;
+using Baton.Storage.Wal;
+using Baton.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Baton.Node.Tests.Harness;
+
+/// <summary>One storage account for all tests. Every test uses channels of its own names, so that none sees another's log.</summary>
+public sealed class NodeFixture : IAsyncLifetime
+{
+    private readonly AzuriteFixture _azurite = new();
+
+    public string ConnectionString { get; private set; } = "";
+
+    public async Task InitializeAsync()
+    {
+        await _azurite.InitializeAsync();
+        ConnectionString = _azurite.NewAccount();
+    }
+
+    public Task DisposeAsync() => _azurite.DisposeAsync();
+
+    /// <summary>A channel name that no other test uses.</summary>
+    internal static string NewChannel() => $"ch-{Guid.NewGuid():N}"[..15];
+
+    /// <summary>Fences logs as another process would.</summary>
+    internal WalStore OpenStore() =>
+        new(BatonStorage.Open(new StorageOptions { ConnectionString = ConnectionString }), new WalOptions(), TimeProvider.System, NullLoggerFactory.Instance);
+}
+
+[CollectionDefinition(Name)]
+public sealed class NodeGroup : ICollectionFixture<NodeFixture>
+{
+    public const string Name = "node";
+}

@@ -1,0 +1,117 @@
+using Baton.Storage.Wal;
+
+namespace Baton.Storage.Tests.Wal;
+
+/// <summary>Calls to the storage that get lost, one way or the other: every record is in the log exactly once all the same.</summary>
+[Collection(WalGroup.Name)]
+public sealed class WalLostCallTests(AzuriteFixture azurite)
+{
+    private static readonly WalOptions SmallSegments = new() { MaxSegmentBlocks = 3, RetryDelayMs = 0, RetryMaxDelayMs = 0 };
+
+    [Theory]
+    [InlineData(Loss.BeforeSending, 1)]
+    [InlineData(Loss.Answer, 1)]
+    [InlineData(Loss.BeforeSending, 3)]
+    [InlineData(Loss.Answer, 3)]
+    public async Task Whichever_writing_call_is_lost_each_record_is_there_once(Loss loss, int times)
+    {
+        var calls = await ScenarioAsync(loss, nth: int.MaxValue / 2, times);
+        Assert.InRange(calls, 15, 60);
+        for (var nth = 1; nth <= calls; nth++)
+        {
+            await ScenarioAsync(loss, nth, times);
+        }
+    }
+
+    [Fact]
+    public async Task A_lost_read_back_is_read_again()
+    {
+        var faults = new FaultInjectingPolicy();
+        var store = await azurite.NewWalAsync(WalTestExtensions.Quick, faults);
+        var channel = WalTestExtensions.NewChannel();
+        await using var writer = await store.OpenAsync(channel, 1);
+        var lost = 0;
+
+        // The append's answer, and then the first two reads of the block.
+        faults.Lose(Loss.Answer, request => FaultInjectingPolicy.IsAppend(request) ? Interlocked.Increment(ref lost) == 1 : lost > 0, times: 3);
+        await writer.AppendAsync("a");
+        await writer.AppendAsync("b");
+
+        Assert.Equal("ab", string.Concat(await store.ReadTextsAsync(channel)));
+    }
+
+    [Fact]
+    public async Task A_writer_that_never_gets_an_answer_faults_and_its_record_is_there_at_most_once()
+    {
+        var faults = new FaultInjectingPolicy();
+        var store = await azurite.NewWalAsync(WalTestExtensions.Quick, faults);
+        var channel = WalTestExtensions.NewChannel();
+        await using var writer = await store.OpenAsync(channel, 1);
+        faults.Lose(Loss.Answer, FaultInjectingPolicy.IsAppend, times: 1_000);
+
+        var first = writer.Append([WalTestExtensions.Message("a")]);
+        await Assert.ThrowsAsync<WalFaultedException>(() => first.Durable);
+
+        Assert.Equal(WalEndReason.Faulted, (await writer.Ended).Reason);
+        Assert.Throws<WalFaultedException>(() => writer.Append([WalTestExtensions.Message("b")]));
+        Assert.Equal(0, writer.LastDurableLsn);
+        Assert.Equal("a", string.Concat(await (await azurite.NewWalAsync()).ReadTextsAsync(channel)));
+    }
+
+    [Fact]
+    public async Task An_append_whose_answer_was_lost_counts_even_if_the_segment_was_sealed_meanwhile()
+    {
+        var faults = new FaultInjectingPolicy();
+        var store = await azurite.NewWalAsync(WalTestExtensions.Quick, faults);
+        var channel = WalTestExtensions.NewChannel();
+        await using var old = await store.OpenAsync(channel, 1);
+        var opener = await azurite.NewWalAsync();
+        var opened = new TaskCompletionSource<WalWriter>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var attempts = 0;
+
+        // Before the second attempt, another has taken the channel over.
+        faults.Lose(Loss.Answer, request =>
+        {
+            if (!FaultInjectingPolicy.IsAppend(request))
+            {
+                return false;
+            }
+
+            if (++attempts == 2)
+            {
+                opened.SetResult(Task.Run(() => opener.OpenAsync(channel, 2)).GetAwaiter().GetResult());
+            }
+
+            return attempts == 1;
+        });
+        await old.AppendAsync("a");
+        await Assert.ThrowsAsync<WalFencedException>(() => old.AppendAsync("late"));
+
+        await using var now = await opened.Task;
+        await now.AppendAsync("b");
+        Assert.Equal("ab", string.Concat(await opener.ReadTextsAsync(channel)));
+    }
+
+    private async Task<int> ScenarioAsync(Loss loss, int nth, int times)
+    {
+        var faults = new FaultInjectingPolicy();
+        var store = await azurite.NewWalAsync(SmallSegments, faults);
+        var channel = WalTestExtensions.NewChannel();
+        faults.Lose(loss, FaultInjectingPolicy.IsWrite, nth, times);
+        await using (var first = await store.OpenAsync(channel, 1))
+        {
+            await first.AppendAsync("a");
+            await first.AppendAsync("b", "c");
+            await first.AppendAsync("d");
+        }
+
+        await using var second = await store.OpenAsync(channel, 2);
+        await second.AppendAsync("e");
+        await second.AppendAsync("f");
+        await second.AppendAsync("g");
+        var calls = faults.Matched;
+
+        Assert.Equal("abcdefg", string.Concat(await (await azurite.NewWalAsync()).ReadTextsAsync(channel)));
+        return calls;
+    }
+}
