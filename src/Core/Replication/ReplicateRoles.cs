@@ -21,8 +21,4 @@ public static class ReplicateRoles
     /// <summary>The clusters that replicate from <paramref name="clusterId"/>, in the order of the edges.</summary>
     public static IReadOnlyList<string> TargetsOf(ReplicateConfiguration? configuration, string clusterId) =>
         [.. (configuration?.Edges ?? []).Where(e => string.Equals(e?.Source, clusterId, StringComparison.Ordinal)).Select(e => e!.Target!)];
-
-    /// <summary><paramref name="configuration"/> as it may be shown: without tokens.</summary>
-    public static ReplicateConfiguration? WithoutTokens(ReplicateConfiguration? configuration) =>
-        configuration is null ? null : configuration with { Clusters = configuration.Clusters is null ? null : [.. configuration.Clusters.Select(c => c is null ? null : c with { Token = null })] };
 }

@@ -47,6 +47,7 @@ internal sealed class ReplicateConfigurationUpdate(
         }
 
         var stored = await configurations.ReadAsync(cancellationToken);
+        update = update with { Configuration = ReplicateTokens.Kept(update.Configuration, stored.Meta.Configuration) };
         var unchanged = update.ForceUpdate
             ? await IsForceUnchangedAsync(update.Configuration, stored.Meta, cancellationToken)
             : await IsUnchangedAsync(update.Configuration, stored.Meta, cancellationToken);

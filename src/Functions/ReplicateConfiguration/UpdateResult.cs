@@ -31,7 +31,7 @@ internal static class ConfigurationViews
     public static ReplicateConfigurationView ToView(this ReplicateConfigurationMeta meta, string clusterId) => new(
         clusterId,
         ReplicateRoles.RoleOf(meta.Configuration, clusterId),
-        ReplicateRoles.WithoutTokens(meta.Configuration),
+        ReplicateTokens.Hidden(meta.Configuration),
         meta.Version,
         meta.ForceUpdated,
         meta.ForceUpdateTimestamp);

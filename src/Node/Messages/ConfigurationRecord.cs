@@ -35,7 +35,7 @@ internal static class ConfigurationRecord
             return record.Payload;
         }
 
-        var bare = ReplicateRoles.WithoutTokens(change.Configuration)!;
+        var bare = ReplicateTokens.Hidden(change.Configuration)!;
         return JsonSerializer.SerializeToUtf8Bytes(
             content with { Message = content.Message with { AlterReplicateConfig = change with { Configuration = bare } } },
             BatonJson.Options);

@@ -31,13 +31,4 @@ public sealed class ReplicateRolesTests
     [Fact]
     public void Names_that_run_together_are_not_the_same() =>
         Assert.False(ReplicateEquality.Same(Of([C1("a", "b,c")]), Of([C1("a,b", "c")])));
-
-    [Fact]
-    public void What_is_shown_has_no_token()
-    {
-        var shown = ReplicateRoles.WithoutTokens(Of([C1("ch1") with { Token = "t" }, null]));
-
-        Assert.Null(shown!.Find("c1")!.Token);
-        Assert.Equal(2, shown.Clusters!.Count);
-    }
 }

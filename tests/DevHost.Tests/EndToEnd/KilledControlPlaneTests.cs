@@ -1,4 +1,6 @@
+using Baton.Core.ForcedPromotion;
 using Baton.Core.Operations;
+using Baton.Core.Replication;
 using Baton.DevHost.Clusters;
 using Baton.DevHost.FunctionsHost;
 
@@ -7,25 +9,52 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// <summary>The control plane dies by SIGKILL at an exact step of a promotion, is started again, and the promotion is found finished, each step done once.</summary>
 public sealed class KilledControlPlaneTests
 {
+    /// <summary>Every function that a promotion calls, before the call and after the answer, which is then lost.</summary>
+    private static readonly CrashPoint[] Steps =
+    [
+        new("ForcedPromotion", After: false, 1),
+        new("ForcedPromotion", After: true, 1),
+        new("FenceIn", After: false, 1),
+        new("FenceIn", After: true, 1),
+        new("ForcedPromotion", After: true, 2),
+        new("AppendForcedConfig", After: false, 1),
+        new("AppendForcedConfig", After: true, 1),
+        new("AppendForcedConfig", After: true, 2),
+        new("PersistForcedConfig", After: false, 1),
+        new("PersistForcedConfig", After: true, 1),
+        new("PlanSupplement", After: false, 1),
+        new("PlanSupplement", After: true, 1),
+        new("DeliverBroadcast", After: false, 1),
+        new("DeliverBroadcast", After: true, 1),
+        new("ReportPromotion", After: false, 1),
+        new("ReportPromotion", After: true, 1),
+        new("FinishOperation", After: false, 1),
+        new("FinishOperation", After: true, 1),
+    ];
+
     // One cluster goes through all of it: after each promotion a normal update makes it a secondary again.
     [Fact]
     public async Task F2_A_control_plane_killed_at_any_step_of_a_promotion_ends_in_the_same_state_as_one_that_was_not()
     {
         await using var b = await PromotableCluster.StartAsync();
         var promotions = 0;
-        foreach (var crashAt in Steps())
+        foreach (var crashAt in Steps)
         {
             await b.BecomeSecondaryAsync();
             var half = await b.LeaveHalfDoneAsync();
+            var operationId = await OperationIdAsync(b);
             await b.Cluster.KillControlPlaneAsync();
             await b.Cluster.StartControlPlaneAsync(crashAt, CancellationToken.None);
 
             await AskAsync(b);
             await b.Cluster.WaitForControlPlaneExitAsync(CancellationToken.None).WaitAsync(PromotableCluster.Patience);
+            var died = DateTimeOffset.UtcNow;
             await b.Cluster.StartControlPlaneAsync(null, CancellationToken.None);
-            var operation = await FinishedAsync(b);
+            var operation = await EndedAsync(b, operationId);
 
-            Assert.True(operation.Status == OperationStatus.Succeeded, $"{crashAt}: {operation.Error?.Detail}");
+            Assert.True(operation.Status == OperationStatus.Succeeded, $"{crashAt}: {operation.Status} {operation.Error?.Detail}");
+            Assert.True(operation.StartedAt < died, $"{crashAt}: the promotion had not begun when the control plane died");
+            Assert.Equal(["FenceIn", "Append", "Persist", "Supplement", "Report"], operation.Steps.Select(s => s.Name));
             await b.AssertPromotedAsync(half);
             promotions++;
             foreach (var channel in b.Cluster.Channels)
@@ -36,27 +65,31 @@ public sealed class KilledControlPlaneTests
     }
 
     [Fact]
-    public async Task A_handler_killed_inside_an_orchestrator_turn_fails_the_instance_and_the_next_attempt_finishes_the_promotion()
+    public async Task F2_A_handler_killed_inside_an_orchestrator_turn_fails_the_instance_and_the_next_attempt_finishes_the_promotion()
     {
         await using var b = await PromotableCluster.StartAsync();
         await b.BecomeSecondaryAsync();
         var half = await b.LeaveHalfDoneAsync();
+        var operationId = await OperationIdAsync(b);
         await b.Cluster.KillControlPlaneAsync();
         await b.Cluster.StartControlPlaneAsync(new CrashPoint("ForcedPromotion", After: false, 3, CrashScope.Handler), CancellationToken.None);
 
         await AskAsync(b);
-        var operation = await FinishedAsync(b);
+        var operation = await EndedAsync(b, operationId);
 
-        Assert.Equal(OperationStatus.Succeeded, operation.Status);
-        Assert.Equal(2, operation.Attempt);
+        Assert.Equal((OperationStatus.Succeeded, 2), (operation.Status, operation.Attempt));
         await b.AssertPromotedAsync(half);
+        foreach (var channel in b.Cluster.Channels)
+        {
+            Assert.Equal(1, await b.ForcedRecordsAsync(channel));
+        }
     }
 
-    private static IEnumerable<CrashPoint> Steps() =>
-    [
-        new("ForcedPromotion", After: false, 1),
-        new("ForcedPromotion", After: true, 1),
-    ];
+    private static async Task<string> OperationIdAsync(PromotableCluster b)
+    {
+        var view = await b.Client.ReplicateConfigurationAsync(CancellationToken.None);
+        return PromotionOperationId.For(b.ForceUpdate.Configuration!, new ReplicateConfigurationMeta(view.Configuration, view.Version, false, null));
+    }
 
     // The answer may be lost with the control plane: what counts is what is found afterwards.
     private static async Task AskAsync(PromotableCluster b)
@@ -71,19 +104,12 @@ public sealed class KilledControlPlaneTests
         }
     }
 
-    private static async Task<Operation> FinishedAsync(PromotableCluster b)
+    private static async Task<Operation> EndedAsync(PromotableCluster b, string operationId)
     {
         Operation? found = null;
         await ClusterClient.UntilAsync(
-            "the promotion has ended",
-            async () =>
-            {
-                var meta = await b.Client.ReplicateConfigurationAsync(CancellationToken.None);
-                var answer = await b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate with { WaitMs = 1000 }, CancellationToken.None);
-                _ = meta;
-                found = answer.Body?.OperationId is { } id ? (await b.Client.OperationAsync(id, CancellationToken.None)).Body : null;
-                return found is { Status: not OperationStatus.Running };
-            },
+            $"operation {operationId} has ended",
+            async () => (found = (await b.Client.OperationAsync(operationId, CancellationToken.None)).Body) is { Status: not OperationStatus.Running },
             PromotableCluster.Patience,
             CancellationToken.None);
         return found!;
