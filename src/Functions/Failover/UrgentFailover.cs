@@ -37,7 +37,7 @@ internal sealed class UrgentFailover(NodeFailover failover, OpenHints hints, Tim
             return await DeadLetterAsync(body, eventId: null, $"it cannot be read: {unreadable ?? "eventId or nodeId is missing"}", cancellationToken);
         }
 
-        FailoverMetrics.QueueWait.Record((time.GetUtcNow() - message.ObservedAt).TotalSeconds);
+        FailoverMetrics.QueueWait.Record(Math.Max(0, (time.GetUtcNow() - message.ObservedAt).TotalSeconds));
 
         // Steps 1 to 3: one read, one plan, one conditional write.
         var done = await failover.RunAsync(new FailureEvidence(message.NodeId, KindOf(message), message.Incarnation), cancellationToken);

@@ -18,6 +18,7 @@ internal sealed class NodeFailed(TimeProvider time)
 {
     private const int MaxBodyBytes = 16 * 1024;
     private const int MaxReason = 1_000;
+    private const int MaxObserver = 200;
 
     /// <summary>Sends the message and answers 202.</summary>
     [Function("NodeFailed")]
@@ -33,9 +34,9 @@ internal sealed class NodeFailed(TimeProvider time)
         }
 
         var eventId = report.EventId ?? Guid.NewGuid().ToString("N");
-        if (!Names.IsValidId(eventId) || (report.ObservedBy is not null && !Names.IsValidId(report.ObservedBy)))
+        if (!Names.IsValidId(eventId) || report.ObservedBy?.Length > MaxObserver)
         {
-            throw new ApiException(ApiErrorCode.InvalidArgument, "'eventId' and 'observedBy' must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.");
+            throw new ApiException(ApiErrorCode.InvalidArgument, $"'eventId' must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit; 'observedBy' at most {MaxObserver} characters.");
         }
 
         var message = new UrgentFailoverMessage(eventId, nodeId, report.Reason, time.GetUtcNow(), report.Incarnation, report.ObservedBy);

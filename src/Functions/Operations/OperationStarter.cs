@@ -37,10 +37,13 @@ internal sealed class OperationStarter(OperationStore operations, ILogger<Operat
             return head;
         }
 
-        var first = head.Requests == 1;
-        if (first || await client.GetInstanceAsync(head.InstanceId, getInputsAndOutputs: false, cancellationToken) is null)
+        if (head.Requests == 1)
         {
             await StartAsync(client, head, input, cancellationToken);
+        }
+        else if (await client.GetInstanceAsync(head.InstanceId, getInputsAndOutputs: false, cancellationToken) is null)
+        {
+            await StartAgainAsync(client, head, cancellationToken);
         }
 
         return head;

@@ -1,11 +1,12 @@
 using System.Globalization;
 using Baton.Core.Api;
+using Microsoft.Extensions.Options;
 
 namespace Baton.Functions.Settings;
 
 /// <summary>A setting that the app cannot start with. Says its name, its value (never a secret's) and what to write instead.</summary>
 internal sealed class InvalidSettingException(string name, string? value, string fix)
-    : Exception($"Setting '{name}' {(value is null ? "is missing" : $"is '{value}'")}: {fix}");
+    : OptionsValidationException(name, typeof(string), [$"Setting '{name}' {(value is null ? "is missing" : $"is '{value}'")}: {fix}"]);
 
 /// <summary>Reads single settings, strictly: a value that does not fit stops the start instead of becoming a default.</summary>
 internal static class SettingReader

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Azure;
 using Baton.Core.Api;
@@ -64,7 +66,7 @@ internal sealed class TimelineStore(ControlPlaneTables tables)
     /// <summary>Adds an entry; the same again changes nothing.</summary>
     public async Task AddAsync(TimelineEntry entry, CancellationToken cancellationToken)
     {
-        var rowKey = string.Create(CultureInfo.InvariantCulture, $"{DateTime.MaxValue.Ticks - entry.At.UtcTicks:D19}-{entry.Id}");
+        var rowKey = string.Create(CultureInfo.InvariantCulture, $"{DateTime.MaxValue.Ticks - entry.At.UtcTicks:D19}-{KeyOf(entry.Id)}");
         try
         {
             await tables.Timeline.AddEntityAsync(
@@ -94,4 +96,8 @@ internal sealed class TimelineStore(ControlPlaneTables tables)
 
         return entries;
     }
+
+    // Ids may hold what an outside monitor called its event; a row key takes only some characters.
+    private static string KeyOf(string id) =>
+        id.Length <= 200 && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') ? id : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(id)));
 }

@@ -3,8 +3,8 @@ using Azure.Core.Pipeline;
 using Azure.Storage.Blobs;
 using Baton.DevHost.Orchestrations;
 using Baton.Storage.Tables;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.DurableTask.Protobuf;
+using Microsoft.Extensions.Logging.Abstractions;
 using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
 
 namespace Baton.DevHost.Tests.Orchestrations;

@@ -88,7 +88,7 @@ internal sealed class ControlPlane : IAsyncDisposable
             services.TryAddScoped(type);
         }
 
-        var provider = services.BuildServiceProvider();
+        var provider = services.BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
         await provider.GetRequiredService<ControlPlaneTables>().StartAsync(CancellationToken.None);
         return new ControlPlane(account, provider, catalog, time, storage) { Logs = logs ?? new SharedLogs() };
     }

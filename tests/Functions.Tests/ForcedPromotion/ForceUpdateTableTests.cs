@@ -110,6 +110,16 @@ public sealed class ForceUpdateTableTests(AzuriteFixture azurite)
         Assert.Equal(ClusterRole.Secondary, ReplicateRoles.RoleOf((await plane.MetaAsync()).Configuration, "b"));
     }
 
+    [Fact]
+    public async Task A_body_above_its_limit_is_refused()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+
+        var answer = await plane.CallAsync<Functions.ReplicateConfiguration.ReplicateConfigurationUpdate>((f, r) => f.RunAsync(r, plane.Engine, default), new byte[(1024 * 1024) + 1]);
+
+        Assert.Equal((413, "PayloadTooLarge"), (answer.Status, answer.Problem.Code));
+    }
+
     private static async Task AssertNothingWrittenAsync(ControlPlane plane, ReplicateConfigurationMeta before)
     {
         Assert.All(plane.Storage.Calls, call => Assert.StartsWith("GET ", call, StringComparison.Ordinal));

@@ -79,6 +79,25 @@ public sealed class ForcedPromotionTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task F3_A_caller_that_hangs_up_changes_nothing()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithSourceAsync();
+        var hold = new TaskCompletionSource();
+        plane.Engine.BeforeActivity = _ => hold.Task;
+        using var caller = new CancellationTokenSource();
+        var request = new UpdateReplicateConfigurationRequest(Clusters.BAlone, ForceUpdate: true, WaitMs: 60_000);
+        var call = plane.CallAsync<Functions.ReplicateConfiguration.ReplicateConfigurationUpdate>((f, r) => f.RunAsync(r, plane.Engine, caller.Token), request);
+        await Until.TrueAsync(() => Task.FromResult(plane.Engine.InstanceIds.Count == 1));
+
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
+        hold.SetResult();
+
+        await AssertDoneAsync(plane, plane.Engine.InstanceIds.Single()[..^2]);
+    }
+
+    [Fact]
     public async Task F4_After_a_restart_the_meta_is_still_forced_and_the_same_again_is_unchanged()
     {
         var account = azurite.NewAccount();

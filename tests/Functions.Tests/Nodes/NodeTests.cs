@@ -177,6 +177,8 @@ public sealed class NodeTests(AzuriteFixture azurite)
             await plane.Get<TimelineStore>().AddAsync(entry, default);
         }
 
+        await plane.Get<TimelineStore>().AddAsync(new TimelineEntry("/an/outside#event?", TimelineKinds.Failover, DateTimeOffset.UnixEpoch.AddSeconds(-1), "moved"), default);
+
         var answer = await plane.CallAsync<TimelineRead>((f, r) => f.RunAsync(r, default), null, "?last=2");
         var wrong = await plane.CallAsync<TimelineRead>((f, r) => f.RunAsync(r, default), null, "?last=0");
 

@@ -100,6 +100,23 @@ public sealed class NormalUpdateTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task An_update_that_waited_on_a_secondary_is_not_carried_out_by_its_next_attempt_on_the_new_primary()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithSourceAsync();
+        plane.Engine.LoseAt = new Loss("CheckArrival", After: true);
+        var waiting = (await plane.UpdateAsync(Clusters.AToBAndC, waitMs: 0)).Read<OperationAccepted>().OperationId;
+        await plane.Engine.EndOfAsync($"{waiting}-1");
+        Assert.Equal(200, (await plane.UpdateAsync(Clusters.BAlone, force: true)).Status);
+
+        await plane.SweepAsync();
+
+        Assert.Equal(ApiErrorCode.Conflict, (await ForcedPromotionTests.FinishedAsync(plane, waiting)).Error!.Code);
+        Assert.True(ReplicateEquality.Same(Clusters.BAlone, (await plane.MetaAsync()).Configuration));
+        Assert.Empty(await plane.LocksAsync());
+    }
+
+    [Fact]
     public async Task F5_What_the_old_primary_still_sends_after_a_promotion_is_refused_and_told()
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
