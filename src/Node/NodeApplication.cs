@@ -33,7 +33,7 @@ internal static class NodeApplication
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             Listen(kestrel, builder.Configuration.GetSection(NodeSettings.Section).Get<NodeSettings>() ?? new NodeSettings());
-            kestrel.Limits.MaxRequestBodySize = RequestLimits.BodyBytes;
+            kestrel.Limits.MaxRequestBodySize = RequestLimits.DiscardedBytes;
             kestrel.AddServerHeader = false;
         });
 

@@ -33,26 +33,23 @@ internal static class JsonBody
 
     private static async Task<ReadOnlyMemory<byte>> ReadBytesAsync(HttpRequest request)
     {
-        if (request.ContentLength > RequestLimits.BodyBytes)
-        {
-            throw TooLarge();
-        }
-
-        using var buffer = new MemoryStream((int)(request.ContentLength ?? 4096));
+        // A body that is too large is read to its end all the same, and kept no more: a client that is still sending when the connection closes sees a
+        // reset instead of the answer that tells it why. The server's own limit bounds this.
+        var total = request.ContentLength ?? 0;
+        using var buffer = new MemoryStream((int)Math.Min(total, RequestLimits.BodyBytes));
         var chunk = new byte[16 * 1024];
         int read;
-        while ((read = await request.Body.ReadAsync(chunk, request.HttpContext.RequestAborted)) > 0)
+        for (total = 0; (read = await request.Body.ReadAsync(chunk, request.HttpContext.RequestAborted)) > 0;)
         {
-            if (buffer.Length + read > RequestLimits.BodyBytes)
+            total += read;
+            if (total <= RequestLimits.BodyBytes)
             {
-                throw TooLarge();
+                buffer.Write(chunk, 0, read);
             }
-
-            buffer.Write(chunk, 0, read);
         }
 
-        return buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
+        return total <= RequestLimits.BodyBytes
+            ? buffer.GetBuffer().AsMemory(0, (int)buffer.Length)
+            : throw new ApiException(ApiErrorCode.PayloadTooLarge, $"the body is over {RequestLimits.BodyBytes} bytes");
     }
-
-    private static ApiException TooLarge() => new(ApiErrorCode.PayloadTooLarge, $"the body is over {RequestLimits.BodyBytes} bytes");
 }

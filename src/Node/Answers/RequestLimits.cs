@@ -6,6 +6,9 @@ internal static class RequestLimits
     /// <summary>Bytes of a request's body.</summary>
     public const int BodyBytes = 8 * 1024 * 1024;
 
+    /// <summary>Bytes of a larger body that are taken in and thrown away before it is refused. Above this the connection is closed.</summary>
+    public const int DiscardedBytes = 256 * 1024 * 1024;
+
     /// <summary>Messages of one answer, but for a whole transaction.</summary>
     public const int Messages = 1_000;
 

@@ -74,6 +74,11 @@ public sealed class BadInputTests
             Assert.Equal((path, 401), (path, (int)response.StatusCode));
             Assert.Equal(Problem.MediaType, response.Content.Headers.ContentType?.MediaType);
         }
+
+        using var large = new HttpRequestMessage(HttpMethod.Post, "channels/b-ch0/messages") { Content = new StringContent(new string('x', 101 * 1024 * 1024), Encoding.UTF8, "application/json") };
+        large.Headers.Authorization = new AuthenticationHeaderValue("Bearer", b.Cluster.Secrets.ClientSecret);
+        using var refused = await http.SendAsync(large);
+        Assert.Equal((413, Problem.MediaType), ((int)refused.StatusCode, refused.Content.Headers.ContentType?.MediaType));
     }
 
     private static void AssertNoSecretLogged(PromotableCluster b)

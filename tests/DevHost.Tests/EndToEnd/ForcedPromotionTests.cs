@@ -45,7 +45,7 @@ public sealed class ForcedPromotionTests
             var call = b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, impatient.Token);
             await ClusterClient.UntilAsync(
                 "the promotion has begun",
-                async () => (await b.Client.GetAsync<TimelineProbe>("api/timeline?last=20", CancellationToken.None)).Text.Contains("promote-", StringComparison.Ordinal),
+                async () => (await b.Client.GetAsync<object>("api/timeline?last=20", CancellationToken.None)).Text.Contains("promote-", StringComparison.Ordinal),
                 PromotableCluster.Patience,
                 CancellationToken.None);
             await impatient.CancelAsync();
@@ -82,7 +82,7 @@ public sealed class ForcedPromotionTests
         await AssertRefusedAsync(b, onPrimary);
         await b.BecomeSecondaryAsync();
         var before = await b.Client.ReplicateConfigurationAsync(CancellationToken.None);
-        var timeline = (await b.Client.GetAsync<TimelineProbe>("api/timeline?last=100", CancellationToken.None)).Text;
+        var timeline = (await b.Client.GetAsync<object>("api/timeline?last=100", CancellationToken.None)).Text;
 
         foreach (var refused in RefusedForceUpdate.OnSecondary(b.Self, PromotableCluster.Gone))
         {
@@ -93,7 +93,7 @@ public sealed class ForcedPromotionTests
         await AssertRefusedAsync(b, new("the general validator", new([b.Self with { Uri = "not a uri" }]), null));
 
         Assert.Equal(before.Version, (await b.Client.ReplicateConfigurationAsync(CancellationToken.None)).Version);
-        Assert.Equal(timeline, (await b.Client.GetAsync<TimelineProbe>("api/timeline?last=100", CancellationToken.None)).Text);
+        Assert.Equal(timeline, (await b.Client.GetAsync<object>("api/timeline?last=100", CancellationToken.None)).Text);
     }
 
     [Fact]
@@ -118,6 +118,3 @@ public sealed class ForcedPromotionTests
         }
     }
 }
-
-/// <summary>For answers that are only looked at as text.</summary>
-public sealed record TimelineProbe;

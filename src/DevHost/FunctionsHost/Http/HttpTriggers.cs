@@ -42,8 +42,7 @@ internal sealed class HttpTriggers(FunctionApp app, FunctionInvoker invoker, Fun
 
         if (context.Request.ContentLength > bodyLimitBytes)
         {
-            // The rest of the body is not worth reading.
-            context.Response.Headers.Connection = "close";
+            await OversizeBody.DiscardAsync(context);
             await ProblemAnswers.WriteAsync(context, ApiErrorCode.PayloadTooLarge, $"A request body holds at most {bodyLimitBytes} bytes.");
             return;
         }
