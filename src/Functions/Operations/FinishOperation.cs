@@ -26,7 +26,7 @@ internal sealed class FinishOperation(OperationStore operations, LockStore locks
         var finished = await operations.FinishAsync(end.OperationId, status, end.Error, end.RequestsServed, cancellationToken);
         if (finished)
         {
-            logger.LogInformation("Operation {OperationId}: {Status} {Reason}", end.OperationId, status, end.Error?.Detail);
+            logger.LogInformation("Operation {OperationId}: {Status}{Reason}", end.OperationId, status, end.Error is null ? string.Empty : $", because {end.Error.Detail}");
         }
 
         return finished;

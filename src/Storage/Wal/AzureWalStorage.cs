@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using Azure;
 using Azure.Storage.Blobs;
 using Azure.Storage.Blobs.Models;
@@ -37,7 +38,7 @@ internal sealed class AzureWalStorage : IWalStorage
         async () =>
         {
             var read = await _manifests.GetEntityIfExistsAsync<TableEntity>(channel, ManifestRow, cancellationToken: cancellationToken).ConfigureAwait(false);
-            return read.HasValue ? new VersionedManifest(LargeValue.Read<WalManifest>(read.Value!)!, read.Value!.ETag) : null;
+            return read.HasValue ? new VersionedManifest(Decode(channel, read.Value!), read.Value!.ETag) : null;
         },
         cancellationToken);
 
@@ -170,6 +171,22 @@ internal sealed class AzureWalStorage : IWalStorage
         catch (Exception failure) when (!cancellationToken.IsCancellationRequested && IsUncertain(failure))
         {
             throw new WalStorageUncertainException(call, failure);
+        }
+        catch (RequestFailedException failure)
+        {
+            throw new WalFaultedException($"The storage refused to {call}: {failure.Status} {failure.ErrorCode}.", failure);
+        }
+    }
+
+    private static WalManifest Decode(string channel, TableEntity entity)
+    {
+        try
+        {
+            return LargeValue.Read<WalManifest>(entity) ?? throw new InvalidDataException("There is no value.");
+        }
+        catch (Exception failure) when (failure is InvalidDataException or JsonException)
+        {
+            throw new WalFaultedException($"The manifest of channel '{channel}' cannot be read: {failure.Message}", failure);
         }
     }
 }

@@ -71,8 +71,19 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
     }
 
     /// <summary>Step 3: settles the end of <paramref name="tail"/> for ever.</summary>
-    public Task SealAsync(string channel, WalSegment tail, CancellationToken cancellationToken) =>
-        retry.RunAsync("seal a segment", token => storage.SealAsync(tail.BlobName(channel), token), cancellationToken);
+    /// <exception cref="WalDamagedException">Its blob is gone.</exception>
+    public async Task SealAsync(string channel, WalSegment tail, CancellationToken cancellationToken)
+    {
+        var blob = tail.BlobName(channel);
+        try
+        {
+            await retry.RunAsync("seal a segment", token => storage.SealAsync(blob, token), cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalSegmentMissingException failure)
+        {
+            throw new WalDamagedException(channel, blob, 0, tail.FirstLsn, tail.LastLsn, "the blob is missing", failure);
+        }
+    }
 
     /// <summary>Steps 5 and 6: a new segment after <paramref name="sealedTail"/>, which the manifest then shows with its end.</summary>
     /// <param name="held">The manifest as its holder last wrote it.</param>

@@ -27,6 +27,9 @@ public sealed class WalOptions
     /// <summary>Longest pause between two attempts, in milliseconds.</summary>
     public int RetryMaxDelayMs { get; set; } = 2_000;
 
+    /// <summary>How long closing a writer waits for what is queued, in milliseconds. Then its end is left open: opening again shows it.</summary>
+    public int CloseTimeoutMs { get; set; } = 5_000;
+
     /// <summary>Throws when a value makes no sense; the message names the setting, its value and what it may be.</summary>
     /// <exception cref="InvalidOperationException">One does not.</exception>
     public void Validate()
@@ -38,6 +41,7 @@ public sealed class WalOptions
         Require(MaxAttempts, 1, 1_000, nameof(MaxAttempts));
         Require(RetryDelayMs, 0, 60_000, nameof(RetryDelayMs));
         Require(RetryMaxDelayMs, RetryDelayMs, 60_000, nameof(RetryMaxDelayMs));
+        Require(CloseTimeoutMs, 0, 600_000, nameof(CloseTimeoutMs));
     }
 
     private static void Require(long value, long least, long most, string name)

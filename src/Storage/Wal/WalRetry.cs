@@ -1,8 +1,13 @@
+using System.Diagnostics.Metrics;
+
 namespace Baton.Storage.Wal;
 
 /// <summary>Repeats storage calls whose end is uncertain: bounded, with pauses that double. Only for calls that may be done twice.</summary>
 internal sealed class WalRetry(WalOptions options, TimeProvider time)
 {
+    private static readonly Meter Meter = new("Baton.Storage");
+    private static readonly Counter<long> Retries = Meter.CreateCounter<long>("baton_wal_storage_retries_total", description: "Storage calls of the log that were sent again");
+
     /// <summary>Runs <paramref name="call"/> until its end is certain.</summary>
     /// <exception cref="WalFaultedException">It never was.</exception>
     public async Task<T> RunAsync<T>(string what, Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
@@ -40,6 +45,7 @@ internal sealed class WalRetry(WalOptions options, TimeProvider time)
             throw new WalFaultedException($"The storage did not answer in {attempt} attempts to {what}.", failure);
         }
 
+        Retries.Add(1, new KeyValuePair<string, object?>("call", what));
         var delay = Math.Min(options.RetryDelayMs * Math.Pow(2, attempt - 1), options.RetryMaxDelayMs);
         return Task.Delay(TimeSpan.FromMilliseconds(delay), time, cancellationToken);
     }

@@ -13,6 +13,7 @@ public sealed class WalStore
     private readonly WalRetry _retry;
     private readonly WalFence _fence;
     private readonly WalLogReader _reader;
+    private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
     /// <summary>The logs in <paramref name="storage"/>.</summary>
@@ -26,6 +27,7 @@ public sealed class WalStore
         options.Validate();
         _storage = storage;
         _options = options;
+        _time = time;
         _retry = new WalRetry(options, time);
         _fence = new WalFence(storage, _retry, time);
         _reader = new WalLogReader(storage, _retry);
@@ -61,7 +63,7 @@ public sealed class WalStore
         var (now, appender) = await _fence.StartSegmentAsync(held, ended, nextLsn, cancellationToken).ConfigureAwait(false);
         _reader.Note(now.Manifest);
         _logger.LogInformation("Opened channel {Channel} at term {Term} for {Owner}: next LSN {NextLsn}, {Segments} segments", channel, term, owner, nextLsn, now.Manifest.Segments.Count);
-        return new WalWriter(_fence, _reader, _options, _logger, now, appender, nextLsn);
+        return new WalWriter(_fence, _reader, _options, _time, _logger, now, appender, nextLsn);
     }
 
     /// <summary>Records in order, checked, from <paramref name="fromLsn"/> to <paramref name="throughLsn"/> or to the present end of the log.</summary>

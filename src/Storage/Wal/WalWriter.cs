@@ -42,7 +42,9 @@ public sealed class WalWriter : IAsyncDisposable
     private readonly WalFence _fence;
     private readonly WalLogReader _reader;
     private readonly WalOptions _options;
+    private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stop = new();
     private readonly Task _loop;
     private VersionedManifest _held;
     private WalSegmentAppender _appender;
@@ -51,9 +53,9 @@ public sealed class WalWriter : IAsyncDisposable
     private long _lastDurableLsn;
     private WalEnd? _end;
 
-    internal WalWriter(WalFence fence, WalLogReader reader, WalOptions options, ILogger logger, VersionedManifest held, WalSegmentAppender appender, long nextLsn)
+    internal WalWriter(WalFence fence, WalLogReader reader, WalOptions options, TimeProvider time, ILogger logger, VersionedManifest held, WalSegmentAppender appender, long nextLsn)
     {
-        (_fence, _reader, _options, _logger) = (fence, reader, options, logger);
+        (_fence, _reader, _options, _time, _logger) = (fence, reader, options, time, logger);
         (_held, _appender, _nextLsn, _lastDurableLsn) = (held, appender, nextLsn, nextLsn - 1);
         (Channel, Term) = (held.Manifest.Channel, held.Manifest.Term);
         _loop = Task.Run(RunAsync);
@@ -112,7 +114,7 @@ public sealed class WalWriter : IAsyncDisposable
         }
     }
 
-    /// <summary>Takes no more appends, writes what is queued, and ends. The channel stays claimed until another opens it.</summary>
+    /// <summary>Takes no more appends, writes what is queued within <see cref="WalOptions.CloseTimeoutMs"/>, and ends. The channel stays claimed until another opens it.</summary>
     public async ValueTask DisposeAsync()
     {
         lock (_gate)
@@ -121,7 +123,15 @@ public sealed class WalWriter : IAsyncDisposable
             _queue.Writer.TryComplete();
         }
 
-        await _loop.ConfigureAwait(false);
+        try
+        {
+            await _loop.WaitAsync(TimeSpan.FromMilliseconds(_options.CloseTimeoutMs), _time).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            await _stop.CancelAsync().ConfigureAwait(false);
+            await _loop.ConfigureAwait(false);
+        }
     }
 
     private async Task RunAsync()
@@ -137,6 +147,10 @@ public sealed class WalWriter : IAsyncDisposable
         catch (WalFencedException failure)
         {
             end = new WalEnd(WalEndReason.Fenced, failure);
+        }
+        catch (OperationCanceledException failure) when (_stop.IsCancellationRequested)
+        {
+            end = new WalEnd(WalEndReason.Faulted, new WalFaultedException($"The writer of channel '{Channel}' was closed before the storage had answered.", failure));
         }
         catch (Exception failure)
         {
@@ -178,7 +192,7 @@ public sealed class WalWriter : IAsyncDisposable
         }
 
         var offset = _appender.Length;
-        await _appender.AppendAsync(batch.Bytes, CancellationToken.None).ConfigureAwait(false);
+        await _appender.AppendAsync(batch.Bytes, _stop.Token).ConfigureAwait(false);
         _reader.Index.Note(_appender.Segment.BlobName(Channel), new WalSegmentPlace(batch.FirstLsn, offset));
         Volatile.Write(ref _lastDurableLsn, batch.FirstLsn + batch.Count - 1);
         lock (_gate)
@@ -198,8 +212,8 @@ public sealed class WalWriter : IAsyncDisposable
     private async Task RollAsync(long nextLsn)
     {
         var ended = _appender.Segment with { LastLsn = nextLsn - 1, LengthBytes = _appender.Length };
-        await _fence.SealAsync(Channel, ended, CancellationToken.None).ConfigureAwait(false);
-        (_held, _appender) = await _fence.StartSegmentAsync(_held, ended, nextLsn, CancellationToken.None).ConfigureAwait(false);
+        await _fence.SealAsync(Channel, ended, _stop.Token).ConfigureAwait(false);
+        (_held, _appender) = await _fence.StartSegmentAsync(_held, ended, nextLsn, _stop.Token).ConfigureAwait(false);
         _reader.Note(_held.Manifest);
         _logger.LogInformation("Channel {Channel}, term {Term}: new segment at LSN {FirstLsn} after {LengthBytes} bytes", Channel, Term, nextLsn, ended.LengthBytes);
     }

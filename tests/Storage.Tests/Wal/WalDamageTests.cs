@@ -78,7 +78,7 @@ public sealed class WalDamageTests(AzuriteFixture azurite)
         await Blob(segment).DeleteAsync();
 
         var read = await Assert.ThrowsAsync<WalDamagedException>(async () => await (await azurite.NewWalAsync()).ReadTextsAsync(_channel));
-        await Assert.ThrowsAnyAsync<Exception>(async () => await (await azurite.NewWalAsync()).OpenAsync(_channel, 2));
+        await Assert.ThrowsAsync<WalDamagedException>(async () => await (await azurite.NewWalAsync()).OpenAsync(_channel, 2));
 
         Assert.Equal(1, read.FirstMissingLsn);
     }

@@ -194,7 +194,9 @@ public sealed class WalFormatTests
         _ => random.NextInt64(),
     };
 
-    private static string? RandomText(Random random) => random.Next(3) == 0 ? null : string.Concat(Enumerable.Range(0, random.Next(200)).Select(_ => new Rune(random.Next(2) == 0 ? random.Next(0x80) : random.Next(0x1F300, 0x1F5FF)).ToString()));
+    private static string? RandomText(Random random) => random.Next(3) == 0 ? null : string.Concat(Enumerable.Range(0, random.Next(200)).Select(_ => RandomRune(random).ToString()));
+
+    private static Rune RandomRune(Random random) => new(random.Next(2) == 0 ? random.Next(0x80) : random.Next(0x1F300, 0x1F5FF));
 
     private static byte[] RandomBytes(Random random)
     {

@@ -59,6 +59,32 @@ public sealed class WalLostCallTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task Closing_while_the_storage_is_away_ends_in_bounded_time_and_says_that_the_outcome_is_open()
+    {
+        var faults = new FaultInjectingPolicy();
+        var store = await azurite.NewWalAsync(new WalOptions { MaxAttempts = 1_000, RetryDelayMs = 5, RetryMaxDelayMs = 60_000, CloseTimeoutMs = 50 }, faults);
+        var writer = await store.OpenAsync(WalTestExtensions.NewChannel(), 1);
+        faults.Lose(Loss.BeforeSending, FaultInjectingPolicy.IsAppend, times: int.MaxValue / 2);
+        var append = writer.Append([WalTestExtensions.Message("a")]);
+
+        await writer.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Equal(WalEndReason.Faulted, (await writer.Ended).Reason);
+        await Assert.ThrowsAsync<WalFaultedException>(() => append.Durable);
+    }
+
+    [Fact]
+    public async Task A_storage_that_refuses_is_a_fault_with_its_code()
+    {
+        var storage = BatonStorage.Open(new StorageOptions { ConnectionString = azurite.ConnectionString.Replace(azurite.Account.Key, Convert.ToBase64String("wrong"u8), StringComparison.Ordinal) });
+        var store = new WalStore(storage, WalTestExtensions.Quick, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance);
+
+        var failure = await Assert.ThrowsAsync<WalFaultedException>(() => store.OpenAsync("ch", 1));
+
+        Assert.Contains("403", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_append_whose_answer_was_lost_counts_even_if_the_segment_was_sealed_meanwhile()
     {
         var faults = new FaultInjectingPolicy();

@@ -158,6 +158,34 @@ public sealed class WalStoreTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task A_reader_beside_a_busy_writer_sees_whole_batches_in_order()
+    {
+        var leader = await azurite.NewWalAsync(new WalOptions { MaxSegmentBlocks = 40, RetryDelayMs = 0 });
+        var follower = await azurite.NewWalAsync();
+        await using var writer = await leader.OpenAsync(_channel, 1);
+        var padding = new string('x', 50_000);
+        var writing = Task.Run(async () =>
+        {
+            for (var n = 1; n <= 150; n++)
+            {
+                await writer.AppendAsync($"{n}{padding}");
+            }
+        });
+
+        var read = new List<string>();
+        while (read.Count < 150)
+        {
+            var done = writing.IsCompleted;
+            var more = await follower.ReadTextsAsync(_channel, read.Count + 1);
+            Assert.True(more.Count > 0 || !done, "the writer has ended, and not everything can be read");
+            read.AddRange(more);
+        }
+
+        await writing;
+        Assert.Equal(Enumerable.Range(1, 150).Select(n => $"{n}{padding}").ToList(), read);
+    }
+
+    [Fact]
     public async Task Openings_without_appends_leave_no_trail_of_empty_segments()
     {
         var store = await azurite.NewWalAsync();
