@@ -31,8 +31,8 @@ internal static class HostListener
     {
         // Empty: this process's environment and settings files configure DevHost, never the server inside it.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddSingleton(loggers);
-        builder.Services.AddLogging();
+        builder.Services.AddSingleton<ILoggerFactory>(_ => new ListenerLog(loggers));
+        builder.Services.AddSingleton(typeof(ILogger<>), typeof(Logger<>));
         builder.Services.AddRouting();
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         builder.WebHost.UseKestrelCore();

@@ -1,11 +1,19 @@
+using Azure;
 using Baton.Storage;
 using Baton.Storage.Tables;
 
 namespace Baton.Functions.Tables;
 
-/// <summary>The tables of the control plane. Creates them when the app starts, so that no later call has to ask whether one is there.</summary>
-internal sealed class ControlPlaneTables(BatonStorage storage) : IHostedService
+/// <summary>
+/// The tables of the control plane. Creates them when the app starts, so that no later call has to ask whether one is there. A storage service that is away just then
+/// must not end the app (the host gives up after three such ends): the start waits a moment for it and goes on trying beside the first calls.
+/// </summary>
+internal sealed class ControlPlaneTables(BatonStorage storage, ILogger<ControlPlaneTables> logger) : BackgroundService
 {
+    private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(10);
+
     /// <summary>The replicate configuration: one row.</summary>
     public TableClient ReplicateConfig { get; } = storage.Tables.GetTableClient("ReplicateConfig");
 
@@ -25,12 +33,28 @@ internal sealed class ControlPlaneTables(BatonStorage storage) : IHostedService
     public TableClient Timeline { get; } = storage.Tables.GetTableClient("Timeline");
 
     /// <inheritdoc/>
-    public Task StartAsync(CancellationToken cancellationToken)
+    public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        TableClient[] tables = [ReplicateConfig, ClusterState, Nodes, Operations, BroadcastTasks, Timeline];
-        return Task.WhenAll(tables.Select(t => t.CreateIfNotExistsAsync(cancellationToken)));
+        await base.StartAsync(cancellationToken);
+        await Task.WhenAny(ExecuteTask!, Task.Delay(StartPatience, cancellationToken));
     }
 
     /// <inheritdoc/>
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        TableClient[] tables = [ReplicateConfig, ClusterState, Nodes, Operations, BroadcastTasks, Timeline];
+        for (var delay = FirstRetry; ; delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry)
+        {
+            try
+            {
+                await Task.WhenAll(tables.Select(t => t.CreateIfNotExistsAsync(stoppingToken)));
+                return;
+            }
+            catch (Exception e) when (e is RequestFailedException or AggregateException && !stoppingToken.IsCancellationRequested)
+            {
+                logger.LogError("The control plane's tables cannot be created yet: {Reason}", e.GetBaseException().Message);
+                await Task.Delay(delay, stoppingToken);
+            }
+        }
+    }
 }

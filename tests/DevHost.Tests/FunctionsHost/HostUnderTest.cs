@@ -4,6 +4,7 @@ using Azure.Storage.Queues;
 using Baton.DevHost.FunctionsHost;
 using Baton.DevHost.FunctionsHost.Queues;
 using Baton.ScriptedHandler;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Baton.DevHost.Tests.FunctionsHost;
@@ -36,14 +37,15 @@ internal sealed class HostUnderTest : IAsyncDisposable
         Func<HandlerRequest, Task<HandlerAnswer>> script,
         string? storage = null,
         CrashPoint? crashAt = null,
-        IReadOnlyDictionary<string, string>? settings = null)
+        IReadOnlyDictionary<string, string>? settings = null,
+        ILoggerFactory? loggers = null)
     {
         app.Write();
         var server = await ScriptServer.StartAsync(script);
         try
         {
             var options = Options(app, server, storage, settings) with { CrashAt = crashAt };
-            return new HostUnderTest(app, server, await DevHost.FunctionsHost.FunctionsHost.StartAsync(options, NullLoggerFactory.Instance, CancellationToken.None));
+            return new HostUnderTest(app, server, await DevHost.FunctionsHost.FunctionsHost.StartAsync(options, loggers ?? NullLoggerFactory.Instance, CancellationToken.None));
         }
         catch
         {

@@ -124,7 +124,7 @@ public sealed class DurableInvocationTests(SampleApp app) : IClassFixture<Sample
         };
         var request = HostCalls.Http(new Call("POST", "/api/starts", ContentType: "application/json") { Body = """{"id":"a","count":1}"""u8.ToArray() });
 
-        var (status, answer) = await app.Client.InvokeAsync("Starts", ("request", request), ("client", HostCalls.Encoded(client)));
+        var (status, answer) = await app.Client.InvokeAsync("Starts", ("request", request), ("client", HostCalls.Input(client.ToJsonString())));
 
         Assert.Equal(HttpStatusCode.OK, status);
         Assert.Equal(202, answer.HttpOutput().Status);
