@@ -7,7 +7,6 @@ using Baton.Core.Operations;
 using Baton.Core.Replication;
 using Baton.Core.Wal;
 using Baton.DevHost.Clusters;
-using Spectre.Console;
 
 namespace Baton.DevHost.Demo;
 
@@ -19,6 +18,15 @@ internal sealed class PromotionDemo
 {
     private const string Half = "half-delivered";
     private static readonly string[] ClusterIds = ["a", "b"];
+    private static readonly Dictionary<string, string> StepMeanings = new(StringComparer.Ordinal)
+    {
+        ["FenceIn"] = "alone in the cluster, everything checked again",
+        ["Append"] = "every channel gets the forced configuration and rolls its open transactions back",
+        ["Persist"] = "configuration, forced flag and version are stored",
+        ["Supplement"] = "half-delivered broadcasts go to the channels that lack them",
+        ["Report"] = "what an operator must know is kept with the operation",
+    };
+
     private readonly Narrator _narrator;
     private readonly LocalCluster _a;
     private readonly LocalCluster _b;
@@ -45,7 +53,7 @@ internal sealed class PromotionDemo
     /// <returns>0 when every observation was as expected, else 1.</returns>
     public static async Task<int> RunAsync(string dataFolder, int messages, CancellationToken cancellationToken)
     {
-        var narrator = new Narrator(AnsiConsole.Console);
+        var narrator = Narrator.OnConsole();
         var run = Path.Combine(dataFolder, string.Create(CultureInfo.InvariantCulture, $"run-{DateTimeOffset.UtcNow:yyyyMMdd-HHmmss}-{Environment.ProcessId}"));
         try
         {
@@ -160,12 +168,13 @@ internal sealed class PromotionDemo
 
     private async Task RefuseOnPrimaryAsync()
     {
-        _narrator.Chapter("A force update is for emergencies on a secondary: what is refused");
+        _narrator.Chapter("A force update promotes a secondary in an emergency: the primary refuses it");
         await RefuseAsync(_a, RefusedForceUpdate.OnPrimary(_entryA));
     }
 
     private async Task KillAAsync()
     {
+        _narrator.Chapter("Cluster a dies");
         var processes = _a.ProcessIds;
         await _a.KillEverythingAsync();
         _narrator.Say($"SIGKILL to everything of a: control plane and nodes (processes {string.Join(", ", processes)} and the function app)");
@@ -185,6 +194,7 @@ internal sealed class PromotionDemo
 
     private async Task RefuseOnSecondaryAsync()
     {
+        _narrator.Chapter("What b refuses: each check once");
         foreach (var refused in RefusedForceUpdate.OnSecondary(_entryB, _entryA))
         {
             await RefuseAsync(_b, refused);
@@ -215,7 +225,9 @@ internal sealed class PromotionDemo
 
         foreach (var step in promotion.Steps)
         {
-            _narrator.Say(string.Create(CultureInfo.InvariantCulture, $"   +{(step.At - promotion.Steps[0].At).TotalMilliseconds,5:0} ms  {step.Name,-10} {step.Detail}"));
+            var what = StepMeanings.GetValueOrDefault(step.Name, string.Empty);
+            var detail = step.Detail is null ? string.Empty : $" ({step.Detail})";
+            _narrator.Say(string.Create(CultureInfo.InvariantCulture, $"   +{(step.At - promotion.Steps[0].At).TotalMilliseconds,5:0} ms  {step.Name,-10} {what}{detail}"));
         }
 
         _narrator.Observe("Channels promoted", _b.Channels.Count, promotion.Channels);

@@ -1,6 +1,6 @@
+using Azure.Storage.Blobs;
 using Baton.DevHost.Azurite;
 using Baton.Testing;
-using Azure.Storage.Blobs;
 
 namespace Baton.DevHost.Tests.Azurite;
 

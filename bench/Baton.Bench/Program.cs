@@ -1,0 +1,14 @@
+using System.CommandLine;
+using Baton.Bench.Promotion;
+using Baton.Bench.Wal;
+using Spectre.Console;
+
+if (Console.IsOutputRedirected)
+{
+    AnsiConsole.Profile.Width = 160;
+}
+
+var root = new RootCommand("Measures Baton on this machine, beside the raw calls of the same run. Storage is Azurite, in memory.");
+root.Subcommands.Add(WalBench.Command());
+root.Subcommands.Add(PromotionBench.Command());
+return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
