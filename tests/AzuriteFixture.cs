@@ -6,6 +6,7 @@ namespace Baton.Testing;
 public sealed class AzuriteFixture : IAsyncLifetime
 {
     private const int AccountCount = 400;
+    private readonly AzuriteAccount[] _accounts = [.. Enumerable.Range(0, AccountCount).Select(i => AzuriteAccount.Create($"test{i:D4}"))];
     private AzuriteServer? _server;
     private int _handedOut = -1;
 
@@ -13,14 +14,17 @@ public sealed class AzuriteFixture : IAsyncLifetime
     public AzuriteServer Server => _server ?? throw new InvalidOperationException("The fixture has not started.");
 
     /// <summary>The connection string of an account that nobody has used.</summary>
-    public string NewAccount()
+    public string NewAccount() => Server.ConnectionString(NewAzuriteAccount().Name);
+
+    /// <summary>An account that nobody has used.</summary>
+    public AzuriteAccount NewAzuriteAccount()
     {
         var index = Interlocked.Increment(ref _handedOut);
-        return index < AccountCount ? Server.ConnectionString(Name(index)) : throw new InvalidOperationException($"More than {AccountCount} accounts asked for: raise AccountCount.");
+        return index < AccountCount ? _accounts[index] : throw new InvalidOperationException($"More than {AccountCount} accounts asked for: raise AccountCount.");
     }
 
     public async Task InitializeAsync() =>
-        _server = await AzuriteServer.StartAsync(new AzuriteOptions { Accounts = [.. Enumerable.Range(0, AccountCount).Select(i => AzuriteAccount.Create(Name(i)))] }, CancellationToken.None);
+        _server = await AzuriteServer.StartAsync(new AzuriteOptions { Accounts = _accounts }, CancellationToken.None);
 
     public async Task DisposeAsync()
     {
@@ -29,8 +33,6 @@ public sealed class AzuriteFixture : IAsyncLifetime
             await _server.DisposeAsync();
         }
     }
-
-    private static string Name(int index) => $"test{index:D4}";
 }
 
 /// <summary>Tests that need storage carry <c>[Collection(AzuriteTests.Name)]</c>.</summary>

@@ -3,7 +3,7 @@ using Azure.Storage.Blobs.Models;
 namespace Baton.Storage.Tests;
 
 [Collection(TablesGroup.Name)]
-public sealed class BatonStorageTests(AzuriteFixture azurite)
+public sealed class BatonStorageTests(StorageFixture azurite)
 {
     private const string Secret = "bm90IGEga2V5IGJ1dCBzZWNyZXQ=";
 

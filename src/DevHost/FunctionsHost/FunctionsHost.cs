@@ -6,6 +6,7 @@ using Baton.DevHost.FunctionsHost.Invocations;
 using Baton.DevHost.FunctionsHost.Queues;
 using Baton.DevHost.FunctionsHost.Timers;
 using Baton.DevHost.Orchestrations;
+using Baton.DevHost.Processes;
 
 namespace Baton.DevHost.FunctionsHost;
 
@@ -135,22 +136,11 @@ public sealed class FunctionsHost : IAsyncDisposable
         _ = _listeners.ContinueWith(t => _stopAsked.TrySetResult($"A listener failed: {t.Exception!.GetBaseException().Message}"), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         if (_options.ExitWhenStdinCloses)
         {
-            _ = Task.Run(() => ReadInputToItsEnd(), CancellationToken.None);
+            Lifeline.OnEnd(() => _stopAsked.TrySetResult("Standard input ended."));
         }
 
         _logger.LogInformation("The host stops: {Reason}", await _stopAsked.Task);
         await StopAsync();
-    }
-
-    private void ReadInputToItsEnd()
-    {
-        using var input = Console.OpenStandardInput();
-        Span<byte> buffer = stackalloc byte[256];
-        while (input.Read(buffer) > 0)
-        {
-        }
-
-        _stopAsked.TrySetResult("Standard input ended.");
     }
 
     private async Task StopAsync()

@@ -16,6 +16,13 @@ internal static class Lifeline
 
         // Owned by the process: it lives as long as the process does.
         var ended = new CancellationTokenSource();
+        OnEnd(ended.Cancel);
+        return ended.Token;
+    }
+
+    /// <summary>Calls <paramref name="ended"/> when standard input ends.</summary>
+    public static void OnEnd(Action ended)
+    {
         var reader = new Thread(() =>
         {
             using var input = Console.OpenStandardInput();
@@ -25,13 +32,12 @@ internal static class Lifeline
                 // Nothing is said over it.
             }
 
-            ended.Cancel();
+            ended();
         })
         {
             IsBackground = true,
             Name = "lifeline",
         };
         reader.Start();
-        return ended.Token;
     }
 }

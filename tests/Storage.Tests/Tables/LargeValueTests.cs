@@ -5,7 +5,7 @@ using Baton.Storage.Tables;
 namespace Baton.Storage.Tests.Tables;
 
 [Collection(TablesGroup.Name)]
-public sealed class LargeValueTests(AzuriteFixture azurite)
+public sealed class LargeValueTests(StorageFixture azurite)
 {
     [Theory]
     [InlineData(0, "json", 1)]

@@ -3,7 +3,7 @@ using Baton.Storage.Tables;
 namespace Baton.Storage.Tests.Tables;
 
 [Collection(TablesGroup.Name)]
-public sealed class TableTransactionTests(AzuriteFixture azurite)
+public sealed class TableTransactionTests(StorageFixture azurite)
 {
     [Fact]
     public async Task All_kinds_of_actions_are_done_together_and_answer_their_etags()

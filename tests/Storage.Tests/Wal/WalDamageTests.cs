@@ -5,7 +5,7 @@ namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Damaged logs stop their readers, which say where and what is missing.</summary>
 [Collection(WalGroup.Name)]
-public sealed class WalDamageTests(AzuriteFixture azurite)
+public sealed class WalDamageTests(StorageFixture azurite)
 {
     private readonly string _channel = WalTestExtensions.NewChannel();
 

@@ -4,7 +4,7 @@ namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Calls to the storage that get lost, one way or the other: every record is in the log exactly once all the same.</summary>
 [Collection(WalGroup.Name)]
-public sealed class WalLostCallTests(AzuriteFixture azurite)
+public sealed class WalLostCallTests(StorageFixture azurite)
 {
     private static readonly WalOptions SmallSegments = new() { MaxSegmentBlocks = 3, RetryDelayMs = 0, RetryMaxDelayMs = 0 };
 

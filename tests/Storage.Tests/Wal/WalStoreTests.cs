@@ -4,7 +4,7 @@ using Baton.Storage.Wal;
 namespace Baton.Storage.Tests.Wal;
 
 [Collection(WalGroup.Name)]
-public sealed class WalStoreTests(AzuriteFixture azurite)
+public sealed class WalStoreTests(StorageFixture azurite)
 {
     private readonly string _channel = WalTestExtensions.NewChannel();
 
@@ -275,7 +275,7 @@ public sealed class WalStoreTests(AzuriteFixture azurite)
         Assert.Empty(await store.ReadTextsAsync(_channel));
     }
 
-    private static async Task<List<WalBatch>> ReadBatchesAsync(AzuriteFixture azurite, string channel, WalSegment segment)
+    private static async Task<List<WalBatch>> ReadBatchesAsync(StorageFixture azurite, string channel, WalSegment segment)
     {
         var options = WalTestExtensions.Quick;
         var reader = new WalSegmentReader(new AzureWalStorage(azurite.Open()), new WalRetry(options, TimeProvider.System), channel, segment, new WalSegmentPlace(segment.FirstLsn, 0));

@@ -18,7 +18,7 @@ internal static class WalTestExtensions
     public static string Text(this WalRecord record) => Encoding.UTF8.GetString(record.Payload.Span);
 
     /// <summary>A store in the local storage service, every call of which passes <paramref name="faults"/>.</summary>
-    public static async Task<WalStore> NewWalAsync(this AzuriteFixture azurite, WalOptions? options = null, FaultInjectingPolicy? faults = null)
+    public static async Task<WalStore> NewWalAsync(this StorageFixture azurite, WalOptions? options = null, FaultInjectingPolicy? faults = null)
     {
         var storage = azurite.Open(
             tables => Add(tables, faults),

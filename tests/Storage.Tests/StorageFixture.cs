@@ -1,27 +1,26 @@
 using Azure.Storage.Blobs;
 using Baton.DevHost.Azurite;
 using Baton.Storage.Tables;
+using Baton.Testing;
 
 namespace Baton.Storage.Tests;
 
-/// <summary>One local storage service for the tests of a collection. Every test uses tables and channels of its own names.</summary>
-public sealed class AzuriteFixture : IAsyncLifetime
+/// <summary>One account of the shared local storage service, opened as Baton opens it. Every test uses tables and channels of its own names.</summary>
+public sealed class StorageFixture : IAsyncLifetime
 {
-    private AzuriteServer? _server;
+    private readonly AzuriteFixture _azurite = new();
 
-    public AzuriteAccount Account { get; } = AzuriteAccount.Create("storagetests");
+    public AzuriteAccount Account { get; private set; } = null!;
 
-    public string ConnectionString => _server!.ConnectionString(Account.Name);
+    public string ConnectionString => _azurite.Server.ConnectionString(Account.Name);
 
-    public async Task InitializeAsync() => _server = await AzuriteServer.StartAsync(new AzuriteOptions { Accounts = [Account] }, CancellationToken.None);
-
-    public async Task DisposeAsync()
+    public async Task InitializeAsync()
     {
-        if (_server is not null)
-        {
-            await _server.DisposeAsync();
-        }
+        await _azurite.InitializeAsync();
+        Account = _azurite.NewAzuriteAccount();
     }
+
+    public Task DisposeAsync() => _azurite.DisposeAsync();
 
     public BatonStorage Open(Action<TableClientOptions>? tables = null, Action<BlobClientOptions>? blobs = null) =>
         BatonStorage.Open(new StorageOptions { ConnectionString = ConnectionString }, tables, blobs);
@@ -36,13 +35,13 @@ public sealed class AzuriteFixture : IAsyncLifetime
 }
 
 [CollectionDefinition(Name)]
-public sealed class TablesGroup : ICollectionFixture<AzuriteFixture>
+public sealed class TablesGroup : ICollectionFixture<StorageFixture>
 {
     public const string Name = "tables";
 }
 
 [CollectionDefinition(Name)]
-public sealed class WalGroup : ICollectionFixture<AzuriteFixture>
+public sealed class WalGroup : ICollectionFixture<StorageFixture>
 {
     public const string Name = "wal";
 }
