@@ -41,6 +41,20 @@ public sealed class DataFolder
     /// <summary>Where the processes' output goes, one file each.</summary>
     public string Logs => Directory.CreateDirectory(Path.Combine(_root, "logs")).FullName;
 
+    /// <summary>Keeps the folder to this process until disposed: two storage services on one folder would spoil each other's files.</summary>
+    /// <exception cref="DataFolderInUseException">Another process has it.</exception>
+    public IDisposable Hold()
+    {
+        try
+        {
+            return new FileStream(Path.Combine(_root, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw new DataFolderInUseException($"The data folder {_root} is in use by another DevHost. Stop that one, or choose another folder with --data.", e);
+        }
+    }
+
     /// <summary>The file that holds a cluster's secrets, readable by its owner alone.</summary>
     public string SecretsFile(string clusterId) => Path.Combine(_root, $"secrets-{clusterId}.json");
 
@@ -74,3 +88,6 @@ public sealed class DataFolder
         return secrets;
     }
 }
+
+/// <summary>Another process works in the data folder; the message names it and the option that chooses another.</summary>
+public sealed class DataFolderInUseException(string message, Exception inner) : Exception(message, inner);

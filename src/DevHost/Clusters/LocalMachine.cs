@@ -7,13 +7,15 @@ public sealed class LocalMachine : IAsyncDisposable
 {
     private readonly AzuriteServer _azurite;
     private readonly DataFolder _data;
+    private readonly IDisposable _hold;
     private readonly Dictionary<string, ClusterSecrets> _secrets;
     private readonly List<LocalCluster> _clusters = [];
 
-    private LocalMachine(AzuriteServer azurite, DataFolder data, Dictionary<string, ClusterSecrets> secrets)
+    private LocalMachine(AzuriteServer azurite, DataFolder data, IDisposable hold, Dictionary<string, ClusterSecrets> secrets)
     {
         _azurite = azurite;
         _data = data;
+        _hold = hold;
         _secrets = secrets;
     }
 
@@ -25,13 +27,23 @@ public sealed class LocalMachine : IAsyncDisposable
     /// <param name="clusterIds">The clusters that may be started.</param>
     /// <param name="keepData">False keeps the storage in memory, for runs that nobody continues.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="DataFolderInUseException">Another process has the folder.</exception>
     public static async Task<LocalMachine> StartAsync(string dataFolder, IReadOnlyList<string> clusterIds, bool keepData, CancellationToken cancellationToken)
     {
         var data = new DataFolder(dataFolder);
-        var secrets = clusterIds.ToDictionary(id => id, data.Secrets, StringComparer.Ordinal);
-        var azurite = await AzuriteServer.StartAsync(
-            new AzuriteOptions { Accounts = [.. secrets.Values.Select(s => s.Account)], DataFolder = keepData ? data.Azurite : null }, cancellationToken);
-        return new LocalMachine(azurite, data, secrets);
+        var hold = data.Hold();
+        try
+        {
+            var secrets = clusterIds.ToDictionary(id => id, data.Secrets, StringComparer.Ordinal);
+            var azurite = await AzuriteServer.StartAsync(
+                new AzuriteOptions { Accounts = [.. secrets.Values.Select(s => s.Account)], DataFolder = keepData ? data.Azurite : null }, cancellationToken);
+            return new LocalMachine(azurite, data, hold, secrets);
+        }
+        catch
+        {
+            hold.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Starts a cluster.</summary>
@@ -63,5 +75,6 @@ public sealed class LocalMachine : IAsyncDisposable
         // Clusters before their storage, so that nothing logs a failure that is only the order of stopping.
         await Task.WhenAll(_clusters.Select(c => c.DisposeAsync().AsTask()));
         await _azurite.DisposeAsync();
+        _hold.Dispose();
     }
 }

@@ -54,7 +54,7 @@ internal static class UpCommand
                 new WantedPort(port, $"control plane of cluster {clusterId}", "--port"),
                 .. Enumerable.Range(0, nodes).Select(i => new WantedPort(nodePort + i, $"node {i + 1} of cluster {clusterId}", "--node-port")),
             ]);
-            AnsiConsole.MarkupLine($"[grey]Starting cluster {clusterId}; data in {Markup.Escape(data)}[/]");
+            Terminal.Console.MarkupLine($"[grey]Starting cluster {clusterId}; data in {Markup.Escape(data)}[/]");
             await using var machine = await LocalMachine.StartAsync(data, [clusterId], keepData: true, cancellationToken);
             var cluster = await machine.StartClusterAsync(
                 clusterId, o => o with { ControlPlanePort = port, FirstNodePort = nodePort, Nodes = nodes, Channels = channels }, cancellationToken);
@@ -62,12 +62,12 @@ internal static class UpCommand
             try
             {
                 await cluster.WaitForControlPlaneExitAsync(cancellationToken);
-                AnsiConsole.MarkupLine($"[red]The control plane has ended.[/] Its log is in {Markup.Escape(Path.Combine(data, "logs"))}.");
+                Terminal.Console.MarkupLine($"[red]The control plane has ended.[/] Its log is in {Markup.Escape(Path.Combine(data, "logs"))}.");
                 return 1;
             }
             catch (OperationCanceledException)
             {
-                AnsiConsole.MarkupLine("[grey]Stopping…[/]");
+                Terminal.Console.MarkupLine("[grey]Stopping…[/]");
                 return 0;
             }
         }
@@ -75,9 +75,9 @@ internal static class UpCommand
         {
             return 0;
         }
-        catch (Exception e) when (e is PortInUseException or InvalidOperationException or TimeoutException or IOException or Clusters.ApiAnswerException)
+        catch (Exception e) when (e is PortInUseException or DataFolderInUseException or InvalidOperationException or TimeoutException or IOException or ApiAnswerException)
         {
-            AnsiConsole.MarkupLine($"[red]Baton did not start.[/] {Markup.Escape(e.Message)}");
+            Terminal.Console.MarkupLine($"[red]Baton did not start.[/] {Markup.Escape(e.Message)}");
             return 1;
         }
     }
@@ -99,10 +99,10 @@ internal static class UpCommand
 
         table.AddRow("secrets", Markup.Escape(data.SecretsFile(cluster.ClusterId)));
         table.AddRow("logs", Markup.Escape(data.Logs));
-        AnsiConsole.Write(table);
-        AnsiConsole.MarkupLine("Try it:");
-        Console.WriteLine($"  KEY=$(sed -n 's/.*\"functionKey\":\"\\([^\"]*\\)\".*/\\1/p' {data.SecretsFile(cluster.ClusterId)})");
-        Console.WriteLine($"  curl -H \"x-functions-key: $KEY\" {cluster.ControlPlane}api/topology");
-        AnsiConsole.MarkupLine("[grey]Ctrl-C stops everything; the data stays.[/]");
+        Terminal.Console.Write(table);
+        Terminal.Console.MarkupLine("Try it:");
+        Terminal.Console.WriteLine($"  KEY=$(sed -n 's/.*\"functionKey\":\"\\([^\"]*\\)\".*/\\1/p' {data.SecretsFile(cluster.ClusterId)})");
+        Terminal.Console.WriteLine($"  curl -H \"x-functions-key: $KEY\" {cluster.ControlPlane}api/topology");
+        Terminal.Console.MarkupLine("[grey]Ctrl-C stops everything; the data stays.[/]");
     }
 }

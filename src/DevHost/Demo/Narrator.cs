@@ -7,24 +7,10 @@ namespace Baton.DevHost.Demo;
 /// <summary>Tells what happens, with the time since the start, and keeps what was expected and seen.</summary>
 internal sealed class Narrator(IAnsiConsole console)
 {
-    private const int RedirectedWidth = 160;
     private const int MarginWidth = 11;
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private int _seen;
     private int _missed;
-
-    /// <summary>A narrator on this process's output: colours where somebody watches, plain wide lines where it goes to a file.</summary>
-    public static Narrator OnConsole()
-    {
-        var redirected = Console.IsOutputRedirected;
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = redirected ? AnsiSupport.No : AnsiSupport.Detect, ColorSystem = redirected ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect });
-        if (redirected)
-        {
-            console.Profile.Width = RedirectedWidth;
-        }
-
-        return new Narrator(console);
-    }
 
     /// <summary>Everything that was looked for was seen, and something was looked for.</summary>
     public bool AllSeen => _seen > 0 && _missed == 0;

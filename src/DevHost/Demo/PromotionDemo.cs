@@ -7,6 +7,7 @@ using Baton.Core.Operations;
 using Baton.Core.Replication;
 using Baton.Core.Wal;
 using Baton.DevHost.Clusters;
+using Baton.DevHost.Commands;
 
 namespace Baton.DevHost.Demo;
 
@@ -53,7 +54,7 @@ internal sealed class PromotionDemo
     /// <returns>0 when every observation was as expected, else 1.</returns>
     public static async Task<int> RunAsync(string dataFolder, int messages, CancellationToken cancellationToken)
     {
-        var narrator = Narrator.OnConsole();
+        var narrator = new Narrator(Terminal.Console);
         var run = Path.Combine(dataFolder, string.Create(CultureInfo.InvariantCulture, $"run-{DateTimeOffset.UtcNow:yyyyMMdd-HHmmss}-{Environment.ProcessId}"));
         try
         {
@@ -73,7 +74,7 @@ internal sealed class PromotionDemo
             narrator.Say("Stopped by Ctrl-C.");
             return 1;
         }
-        catch (Exception e) when (e is ApiAnswerException or HttpRequestException or TimeoutException or InvalidOperationException or IOException)
+        catch (Exception e) when (e is ApiAnswerException or DataFolderInUseException or HttpRequestException or TimeoutException or InvalidOperationException or IOException)
         {
             narrator.Observe("The demonstration ran to its end", seen: false, e.Message);
         }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Threading.Channels;
 
@@ -57,6 +58,7 @@ public sealed class ChildProcess : IAsyncDisposable
     public int ExitCode => _process.ExitCode;
 
     /// <summary>Starts a process.</summary>
+    /// <exception cref="InvalidOperationException">The program cannot be started; the message says which.</exception>
     public static ChildProcess Start(ChildProcessStart start)
     {
         ArgumentNullException.ThrowIfNull(start);
@@ -78,7 +80,16 @@ public sealed class ChildProcess : IAsyncDisposable
             info.Environment[key] = value;
         }
 
-        var process = Process.Start(info) ?? throw new InvalidOperationException($"{start.Name}: {start.FileName} did not start.");
+        Process process;
+        try
+        {
+            process = Process.Start(info) ?? throw new InvalidOperationException($"{start.Name}: {start.FileName} did not start.");
+        }
+        catch (Win32Exception e)
+        {
+            throw new InvalidOperationException($"{start.Name}: '{start.FileName}' cannot be started: {e.Message}. Is it installed and on the PATH?", e);
+        }
+
         return new ChildProcess(start.Name, process, start.OnLine, start.OnErrorLine ?? start.OnLine);
     }
 

@@ -17,11 +17,14 @@ public sealed class ForcedPromotionTests
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, CancellationToken.None)));
 
-        Assert.All(answers, a => Assert.Equal(UpdateOutcome.Applied, a.Value.Outcome));
-        Assert.Equal(answers[0].Text, answers[1].Text);
-        Assert.Equal(1, answers[0].Value.Promotion!.TransactionsRolledBack);
-        Assert.Equal(1, answers[0].Value.Promotion!.BroadcastsSupplemented);
-        Assert.Equal(2, answers[0].Value.Promotion!.Channels);
+        // Both join one promotion and get the same answer, unless one of them came so late that it was over: that one finds nothing to change.
+        var applied = answers.Where(a => a.Value.Outcome == UpdateOutcome.Applied).ToList();
+        Assert.NotEmpty(applied);
+        Assert.Single(applied.Select(a => a.Text).Distinct(StringComparer.Ordinal));
+        Assert.All(answers.Except(applied), a => Assert.Equal(UpdateOutcome.Unchanged, a.Value.Outcome));
+        Assert.Single(answers.Select(a => a.Value.OperationId).Distinct(StringComparer.Ordinal));
+        var promotion = applied[0].Value.Promotion!;
+        Assert.Equal((2, 1, 1), (promotion.Channels, promotion.TransactionsRolledBack, promotion.BroadcastsSupplemented));
         await b.AssertPromotedAsync(half);
         foreach (var channel in b.Cluster.Channels)
         {
