@@ -17,6 +17,7 @@ public sealed class KilledControlPlaneTests
         new("FenceIn", After: false, 1),
         new("FenceIn", After: true, 1),
         new("ForcedPromotion", After: true, 2),
+        new("RecordStep", After: false, 1),
         new("AppendForcedConfig", After: false, 1),
         new("AppendForcedConfig", After: true, 1),
         new("AppendForcedConfig", After: true, 2),
