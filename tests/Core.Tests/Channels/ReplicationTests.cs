@@ -33,6 +33,22 @@ public sealed class ReplicationTests
         Assert.Equal(0, channel.Machine.Checkpoint!.TimeTick);
     }
 
+    [Theory]
+    [InlineData(WalRecordType.Message, 1L << 53, 9)]
+    [InlineData(WalRecordType.Message, long.MaxValue, 9)]
+    [InlineData(WalRecordType.Message, 9, 1L << 53)]
+    [InlineData(WalRecordType.TxnBegin, 1L << 53, 9)]
+    public void A_position_that_no_source_can_have_is_refused_and_moves_nothing(WalRecordType type, long tick, long lsn)
+    {
+        var channel = Secondary();
+        channel.Replicate("a", "a-0", Plain(5));
+
+        Assert.Equal("InvalidArgument", Send(channel, Record(type, tick, txn: 7, lsn: lsn)));
+
+        Assert.Equal(new ReplicateCheckpoint("a", "a-0", 5, 5), channel.Machine.Checkpoint);
+        Assert.Equal("ok", Send(channel, Record(WalRecordType.Message, tick: (1L << 53) - 1, lsn: 6)));
+    }
+
     [Fact]
     public void R72_another_source_starts_at_zero()
     {
