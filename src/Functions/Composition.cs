@@ -37,6 +37,7 @@ internal static class Composition
         services.AddSingleton<ClusterStateStore>();
         services.AddSingleton<ClusterStateWatcher>();
         services.AddSingleton<HeartbeatStore>();
+        services.AddSingleton<Listening>();
         services.AddSingleton<OperationStore>();
         services.AddSingleton<OperationStarter>();
         services.AddSingleton<OperationWait>();

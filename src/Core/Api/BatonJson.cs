@@ -10,6 +10,11 @@ public static class BatonJson
     /// <summary>Options for every body, table value and log payload.</summary>
     public static JsonSerializerOptions Options { get; } = Create();
 
+    /// <summary>
+    /// As <see cref="Options"/>, for what comes from outside: a property that is there twice is refused, since readers differ in which one counts.
+    /// </summary>
+    public static JsonSerializerOptions RequestOptions { get; } = new(Options) { AllowDuplicateProperties = false };
+
     private static JsonSerializerOptions Create()
     {
         var options = new JsonSerializerOptions(JsonSerializerDefaults.Web)

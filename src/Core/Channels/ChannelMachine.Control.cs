@@ -44,9 +44,9 @@ public sealed partial class ChannelMachine
 
     private ApiError? CheckControl(ControlRequest request)
     {
-        if (request.BroadcastId < 1)
+        if (request.BroadcastId is < 1 or >= ExactNumbers.End)
         {
-            return ApiError.InvalidArgument("broadcastId must be 1 or above");
+            return ApiError.InvalidArgument("broadcastId must be 1 or above, and below 2^53");
         }
 
         if (CheckVChannel(request.VChannel) is { } error)

@@ -73,13 +73,10 @@ public sealed partial class ChannelMachine
         return request.Records.Count == 0 ? _gate.CheckSource(request.ClusterId, request.Channel) : null;
     }
 
-    // LSNs and time ticks are JSON numbers that every client can hold exactly.
-    private const long PositionEnd = 1L << 53;
-
     private ApiError? CheckReplicated(ReadMessage? record, string sourceChannel)
     {
         // One record from beyond would move the checkpoint past everything that the source can ever send.
-        if (record is null || record.Lsn is < 1 or >= PositionEnd || record.TimeTick is < 1 or >= PositionEnd)
+        if (record is null || record.Lsn is < 1 or >= ExactNumbers.End || record.TimeTick is < 1 or >= ExactNumbers.End)
         {
             return ApiError.InvalidArgument("lsn and timeTick must be 1 or above, and below 2^53");
         }

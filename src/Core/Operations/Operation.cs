@@ -30,7 +30,7 @@ public sealed record OperationStep(string Name, DateTimeOffset At, string? Detai
 /// <param name="StartedAt">When it was asked for (UTC).</param>
 /// <param name="FinishedAt">When it ended (UTC).</param>
 /// <param name="Steps">Its steps so far.</param>
-/// <param name="Error">Why it failed.</param>
+/// <param name="Error">Why it failed; while it runs, why its last attempt was lost.</param>
 public sealed record Operation(
     string Id,
     string Kind,

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.DevHost.FunctionsHost;
+using Baton.DevHost.Processes;
 
 namespace Baton.DevHost.Commands;
 
@@ -23,6 +24,9 @@ internal static class HostCommand
     public const string OptionsVariable = "BATON_DEVHOST_HOST";
     public const string ReadyMark = "Baton control plane listening on ";
 
+    // An orderly stop waits for storage; when the parent was killed, storage died with it, and nobody may be kept waiting for the ports.
+    private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(4);
+
     public static async Task<int> RunAsync()
     {
         var text = Environment.GetEnvironmentVariable(OptionsVariable);
@@ -38,7 +42,8 @@ internal static class HostCommand
         Environment.SetEnvironmentVariable(OptionsVariable, null);
 
         using var logging = LoggerFactory.Create(b => b.AddSimpleConsole(c => c.SingleLine = true).SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning));
-        await using var host = await FunctionsHost.FunctionsHost.StartAsync(
+        var parentGone = Lifeline.ParentGone();
+        var host = await FunctionsHost.FunctionsHost.StartAsync(
             new FunctionsHostOptions
             {
                 AppRoot = options.AppRoot,
@@ -47,13 +52,21 @@ internal static class HostCommand
                 HubName = options.HubName,
                 AppSettings = options.AppSettings,
                 Keys = new HostKeys(options.FunctionKey, options.AdminKey, options.SystemKey),
-                ExitWhenStdinCloses = true,
                 CrashAt = options.CrashAt,
             },
             logging,
-            CancellationToken.None);
+            parentGone);
         Console.WriteLine(ReadyMark + host.BaseAddress);
-        await host.WaitForShutdownAsync(CancellationToken.None);
+        try
+        {
+            await host.WaitForShutdownAsync(parentGone);
+            await host.DisposeAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            await Task.WhenAny(host.DisposeAsync().AsTask(), Task.Delay(StopGrace, CancellationToken.None));
+        }
+
         return 0;
     }
 }

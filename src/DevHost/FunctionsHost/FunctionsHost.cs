@@ -6,7 +6,6 @@ using Baton.DevHost.FunctionsHost.Invocations;
 using Baton.DevHost.FunctionsHost.Queues;
 using Baton.DevHost.FunctionsHost.Timers;
 using Baton.DevHost.Orchestrations;
-using Baton.DevHost.Processes;
 
 namespace Baton.DevHost.FunctionsHost;
 
@@ -70,7 +69,7 @@ public sealed class FunctionsHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Completes when the host has stopped: its handler failed too often, its standard input ended (where asked for), or it was disposed.
+    /// Completes when the host has stopped: its handler failed too often, a part of it ended, or it was disposed.
     /// <see cref="StopReason"/> says which.
     /// </summary>
     public Task WaitForShutdownAsync(CancellationToken cancellationToken) => _stopped.Task.WaitAsync(cancellationToken);
@@ -134,11 +133,6 @@ public sealed class FunctionsHost : IAsyncDisposable
         _ = handlerFailed.ContinueWith(t => _stopAsked.TrySetResult(t.Result), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
         _ = _engine?.Ended.ContinueWith(t => _stopAsked.TrySetResult($"The orchestration engine ended: {t.Exception!.GetBaseException().Message}"), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
         _ = _listeners.ContinueWith(t => _stopAsked.TrySetResult($"A listener failed: {t.Exception!.GetBaseException().Message}"), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
-        if (_options.ExitWhenStdinCloses)
-        {
-            Lifeline.OnEnd(() => _stopAsked.TrySetResult("Standard input ended."));
-        }
-
         _logger.LogInformation("The host stops: {Reason}", await _stopAsked.Task);
         await StopAsync();
     }

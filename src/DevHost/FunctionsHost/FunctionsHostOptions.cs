@@ -31,9 +31,6 @@ public sealed record FunctionsHostOptions
     /// <summary>The keys that open the functions.</summary>
     public required HostKeys Keys { get; init; }
 
-    /// <summary>Shut down when this process's standard input ends, which is what happens when its parent dies.</summary>
-    public bool ExitWhenStdinCloses { get; init; }
-
     /// <summary>Where to crash; null in normal life.</summary>
     public CrashPoint? CrashAt { get; init; }
 

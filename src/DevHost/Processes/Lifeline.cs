@@ -9,20 +9,14 @@ internal static class Lifeline
     /// <summary>A token that is cancelled when standard input ends, if the environment asks for it; else one that never is.</summary>
     public static CancellationToken Watch()
     {
-        if (!string.Equals(Environment.GetEnvironmentVariable(Variable), "true", StringComparison.OrdinalIgnoreCase))
-        {
-            return CancellationToken.None;
-        }
-
-        // Owned by the process: it lives as long as the process does.
-        var ended = new CancellationTokenSource();
-        OnEnd(ended.Cancel);
-        return ended.Token;
+        return string.Equals(Environment.GetEnvironmentVariable(Variable), "true", StringComparison.OrdinalIgnoreCase) ? ParentGone() : CancellationToken.None;
     }
 
-    /// <summary>Calls <paramref name="ended"/> when standard input ends.</summary>
-    public static void OnEnd(Action ended)
+    /// <summary>A token that is cancelled when standard input ends.</summary>
+    public static CancellationToken ParentGone()
     {
+        // Owned by the process: it lives as long as the process does.
+        var ended = new CancellationTokenSource();
         var reader = new Thread(() =>
         {
             using var input = Console.OpenStandardInput();
@@ -32,12 +26,13 @@ internal static class Lifeline
                 // Nothing is said over it.
             }
 
-            ended();
+            ended.Cancel();
         })
         {
             IsBackground = true,
             Name = "lifeline",
         };
         reader.Start();
+        return ended.Token;
     }
 }

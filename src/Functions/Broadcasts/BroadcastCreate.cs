@@ -59,11 +59,11 @@ internal sealed class BroadcastCreate(
             throw new ApiException(ApiErrorCode.InvalidArgument, "The replicate configuration is changed by PUT /api/replicate-configuration.");
         }
 
-        if (message.VChannels.Count > MaxVChannels || message.ResourceKeys.Count > MaxResourceKeys || message.Payload?.Length > MaxPayloadBytes || broadcastId < 1)
+        if (message.VChannels.Count > MaxVChannels || message.ResourceKeys.Count > MaxResourceKeys || message.Payload?.Length > MaxPayloadBytes || broadcastId is < 1 or >= ExactNumbers.End)
         {
             throw new ApiException(
                 ApiErrorCode.InvalidArgument,
-                string.Create(CultureInfo.InvariantCulture, $"At most {MaxVChannels} vchannels, {MaxResourceKeys} resource keys and a payload of {MaxPayloadBytes} bytes; a broadcastId is above 0."));
+                string.Create(CultureInfo.InvariantCulture, $"At most {MaxVChannels} vchannels, {MaxResourceKeys} resource keys and a payload of {MaxPayloadBytes} bytes; a broadcastId is above 0 and below 2^53."));
         }
 
         var state = (await states.ReadAsync(cancellationToken)).State;

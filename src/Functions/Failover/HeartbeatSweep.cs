@@ -17,7 +17,7 @@ internal sealed record HeartbeatSweepOutputs(
 /// Reports nodes that have gone silent. Decides nothing and calls no node. A sweep that is late, or runs twice, sends the same reports again:
 /// a report names the incarnation that went silent, and one about a node that is failed already changes nothing.
 /// </summary>
-internal sealed class HeartbeatSweep(ClusterStateStore states, HeartbeatStore heartbeats, FailoverOptions options, TimeProvider time)
+internal sealed class HeartbeatSweep(ClusterStateStore states, HeartbeatStore heartbeats, Listening listening, FailoverOptions options, TimeProvider time)
 {
     /// <summary>Who its reports come from: the one observer whose word is never held back by a cooldown, besides operators.</summary>
     public const string Observer = "heartbeat-sweep";
@@ -46,7 +46,7 @@ internal sealed class HeartbeatSweep(ClusterStateStore states, HeartbeatStore he
     // Joining writes the first beat before the node is in the state, so every node of the state has one.
     private UrgentFailoverMessage? Report(string nodeId, NodeState node, DateTimeOffset? lastHeard, DateTimeOffset now)
     {
-        if (lastHeard is not { } at || now - at < options.HeartbeatTimeout)
+        if (lastHeard is not { } at || now - at < options.HeartbeatTimeout || now - listening.Since < options.HeartbeatTimeout)
         {
             return null;
         }
@@ -55,4 +55,14 @@ internal sealed class HeartbeatSweep(ClusterStateStore states, HeartbeatStore he
         var reason = string.Create(CultureInfo.InvariantCulture, $"no heartbeat for {(long)(now - at).TotalMilliseconds} ms");
         return new UrgentFailoverMessage(eventId, nodeId, reason, now, node.Incarnation, Observer);
     }
+}
+
+/// <summary>
+/// Since when this process has been there to hear heartbeats: its first sweep. While no control plane was there, every node was silent to it; silence counts
+/// only from when it could have been broken.
+/// </summary>
+internal sealed class Listening(TimeProvider time)
+{
+    /// <summary>UTC.</summary>
+    public DateTimeOffset Since { get; } = time.GetUtcNow();
 }

@@ -33,7 +33,7 @@ public static class RequestBody
 
         try
         {
-            return JsonSerializer.Deserialize<T>(body.Span, BatonJson.Options)
+            return JsonSerializer.Deserialize<T>(body.Span, BatonJson.RequestOptions)
                 ?? throw new ApiException(ApiErrorCode.InvalidArgument, "The body must be a JSON object, not null.");
         }
         catch (JsonException e)
@@ -48,7 +48,7 @@ public static class RequestBody
         var place = $"{e.Path ?? "$"} (line {(e.LineNumber ?? 0) + 1}, byte {(e.BytePositionInLine ?? 0) + 1})";
         return e.InnerException is JsonException
             ? $"The body is not valid JSON: see {place}."
-            : $"The body does not fit this request: an unknown field or an unfit value at {place}.";
+            : $"The body does not fit this request: an unknown or repeated field, or an unfit value, at {place}.";
     }
 
     private static async Task<ReadOnlyMemory<byte>> ReadBytesAsync(Stream body, int maxBytes, CancellationToken cancellationToken)

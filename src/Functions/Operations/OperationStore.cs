@@ -84,12 +84,14 @@ internal sealed class OperationStore(ControlPlaneTables tables, TimeProvider tim
             },
             cancellationToken);
 
-    /// <summary>Decides that the next attempt may start. Null when somebody else decided first, or the operation is finished.</summary>
-    public async Task<OperationHead?> NextAttemptAsync(OperationHead head, CancellationToken cancellationToken)
+    /// <summary>Decides that the next attempt may start, and shows why the last one was lost. Null when somebody else decided first, or the operation is finished.</summary>
+    public async Task<OperationHead?> NextAttemptAsync(OperationHead head, string lost, CancellationToken cancellationToken)
     {
         try
         {
-            return await ReplaceHeadAsync(head with { Attempt = head.Attempt + 1, AttemptAt = time.GetUtcNow() }, cancellationToken);
+            return await ReplaceHeadAsync(
+                head with { Attempt = head.Attempt + 1, AttemptAt = time.GetUtcNow(), Error = new ApiError(ApiErrorCode.Unavailable, $"Attempt {head.Attempt} was lost: {lost}.") },
+                cancellationToken);
         }
         catch (RequestFailedException e) when (ConditionalWrite.IsLostRace(e))
         {

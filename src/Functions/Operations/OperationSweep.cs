@@ -92,7 +92,7 @@ internal sealed class OperationSweep(
             return;
         }
 
-        if (await operations.NextAttemptAsync(current, cancellationToken) is { } next)
+        if (await operations.NextAttemptAsync(current, lost, cancellationToken) is { } next)
         {
             logger.LogWarning("Operation {OperationId}: attempt {Attempt} is lost ({Reason}); starting attempt {NextAttempt}", head.Id, head.Attempt, lost, next.Attempt);
             await starter.StartAgainAsync(client, next, cancellationToken);

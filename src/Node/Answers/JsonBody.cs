@@ -19,7 +19,7 @@ internal static class JsonBody
         var body = await ReadBytesAsync(request);
         try
         {
-            return JsonSerializer.Deserialize<T>(body.Span, BatonJson.Options)
+            return JsonSerializer.Deserialize<T>(body.Span, BatonJson.RequestOptions)
                 ?? throw new ApiException(ApiErrorCode.InvalidArgument, "the body must be a JSON object, not null");
         }
         catch (JsonException e)

@@ -52,6 +52,7 @@ public sealed class BadInputTests
         ("""{"configuration": {"clusters": []}, "waitMs": -1}""", "a wait below its range"),
         ("""{"configuration": {"clusters": []}, "waitMs": 60001}""", "a wait above its range"),
         ("""{"configuration": {"clusters": []}, "forceUpdat": true}""", "a field nobody knows"),
+        ("""{"configuration": {"clusters": []}, "forceUpdate": true, "forceUpdate": false, "dryRun": true}""", "a field that is there twice"),
         ("""{"configuration": {"clusters": [{"clusterId": 5}]}, "forceUpdate": true}""", "an id that is a number"),
     ];
 

@@ -160,6 +160,17 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task Silence_while_no_control_plane_was_there_to_hear_is_no_silence()
+    {
+        await using var plane = await StartAsync();
+        plane.Time.Advance(TimeSpan.FromSeconds(60));
+
+        Assert.Null((await SweepAsync(plane)).Reports);
+        plane.Time.Advance(TimeSpan.FromSeconds(4));
+        Assert.Equal(2, (await SweepAsync(plane)).Reports!.Count);
+    }
+
+    [Fact]
     public async Task The_failover_is_on_the_timeline_once_its_routine_message_is_handled()
     {
         await using var plane = await StartAsync();

@@ -60,9 +60,9 @@ public sealed class ProblemTests(SampleApp app) : IClassFixture<SampleApp>
     [InlineData("null", "The body must be a JSON object, not null.")]
     [InlineData("{", "The body is not valid JSON: see $ (line 1, byte 2).")]
     [InlineData("{\"id\":\"a\",\n\"count\":tru}", "The body is not valid JSON: see $.count (line 2, byte 12).")]
-    [InlineData("{\"id\":\"a\",\"count\":\"x\"}", "The body does not fit this request: an unknown field or an unfit value at $.count (line 1, byte 22).")]
-    [InlineData("{\"id\":null,\"count\":1}", "The body does not fit this request: an unknown field or an unfit value at $.id (line 1, byte 11).")]
-    [InlineData("[]", "The body does not fit this request: an unknown field or an unfit value at $ (line 1, byte 2).")]
+    [InlineData("{\"id\":\"a\",\"count\":\"x\"}", "The body does not fit this request: an unknown or repeated field, or an unfit value, at $.count (line 1, byte 22).")]
+    [InlineData("{\"id\":null,\"count\":1}", "The body does not fit this request: an unknown or repeated field, or an unfit value, at $.id (line 1, byte 11).")]
+    [InlineData("[]", "The body does not fit this request: an unknown or repeated field, or an unfit value, at $ (line 1, byte 2).")]
     public async Task A_bad_body_is_refused_with_its_place(string body, string detail)
     {
         foreach (var problem in await BothAsync(Faults("body") with { Method = "POST", ContentType = "application/json", Body = Encoding.UTF8.GetBytes(body) }))
