@@ -86,7 +86,7 @@ internal sealed class HandlerSupervisor : IAsyncDisposable
         {
             return HandlerGeneration.Start(app, settings, logger);
         }
-        catch (System.ComponentModel.Win32Exception e)
+        catch (InvalidOperationException e)
         {
             throw new InvalidFunctionAppException($"The handler {app.Manifest.Handler.Executable} cannot be started: {e.Message}", e);
         }
