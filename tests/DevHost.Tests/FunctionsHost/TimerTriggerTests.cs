@@ -56,4 +56,19 @@ public sealed class TimerTriggerTests
         JsonNode status = ScriptServer.Envelope(host.Script.Requests[0])["Data"]!["tick"]!["ScheduleStatus"]!;
         Assert.EndsWith("-01-01T00:00:00+00:00", (string?)status["Next"], StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("""{"Outputs":{"a":1,"a":2}}""")]
+    [InlineData("""{"ReturnValue":"\ud800"}""")]
+    public async Task An_answer_that_cannot_be_read_fails_its_call_and_nothing_else(string unreadable)
+    {
+        var calls = 0;
+        await using var host = await HostUnderTest.StartAsync(
+            new TestApp().Function("Tick", """{"name":"tick","type":"timerTrigger","schedule":"* * * * * *"}"""),
+            _ => Task.FromResult(ScriptServer.Json(Interlocked.Increment(ref calls) == 1 ? unreadable : "{}")));
+
+        await HostUnderTest.UntilAsync("it ran again, or the host gave up", () => calls >= 2 || host.Host.StopReason is not null);
+
+        Assert.Null(host.Host.StopReason);
+    }
 }

@@ -15,6 +15,19 @@ internal sealed record FunctionAnswer(JsonObject Outputs, IReadOnlyList<string> 
     /// <exception cref="InvalidDataException">It is no answer; the invocation fails.</exception>
     public static FunctionAnswer? Read(MediaTypeHeaderValue? contentType, ReadOnlySpan<byte> body)
     {
+        try
+        {
+            return Parse(contentType, body);
+        }
+        catch (InvalidOperationException e)
+        {
+            // The parser finds this out only when the text is asked for.
+            throw new InvalidDataException($"The answer holds text that is not Unicode: {e.Message}", e);
+        }
+    }
+
+    private static FunctionAnswer? Parse(MediaTypeHeaderValue? contentType, ReadOnlySpan<byte> body)
+    {
         if (body.IsEmpty)
         {
             return null;
@@ -28,7 +41,7 @@ internal sealed record FunctionAnswer(JsonObject Outputs, IReadOnlyList<string> 
         JsonNode? json;
         try
         {
-            json = JsonNode.Parse(body);
+            json = JsonNode.Parse(body, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
         }
         catch (JsonException e)
         {
