@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
+using System.Text.Json.Nodes;
 using Baton.DevHost.FunctionsHost;
 using Baton.DevHost.FunctionsHost.Apps;
 
@@ -85,6 +87,22 @@ public sealed class HandlerProcessTests
         var refused = await Assert.ThrowsAsync<InvalidFunctionAppException>(() => HostUnderTest.StartAsync(app, _ => Task.FromResult(ScriptServer.Json("{}"))));
 
         Assert.Contains("no-such-program", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_handler_that_listens_and_never_answers_is_not_waited_for_longer_than_its_initialization_timeout()
+    {
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        var app = new TestApp().Http("F");
+        var handler = app.HostJson["customHandler"]!;
+        handler["port"] = ((IPEndPoint)silent.LocalEndpoint).Port;
+        handler["initializationTimeout"] = "00:00:02";
+        handler["description"] = new JsonObject { ["defaultExecutablePath"] = "sleep", ["arguments"] = new JsonArray("30") };
+
+        var refused = await Assert.ThrowsAsync<InvalidFunctionAppException>(() => HostUnderTest.StartAsync(app, _ => Task.FromResult(ScriptServer.Json("{}"))).WaitAsync(TimeSpan.FromSeconds(20)));
+
+        Assert.Contains("answered nothing", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -59,13 +59,19 @@ internal sealed class HandlerGeneration : IAsyncDisposable
     /// <returns>False when it ended, or did not answer within <paramref name="timeout"/>.</returns>
     public async Task<bool> WaitUntilReadyAsync(HttpClient http, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
     {
-        var start = time.GetTimestamp();
-        while (!_process.HasExited && time.GetElapsedTime(start) < timeout)
+        using var late = new CancellationTokenSource(timeout, time);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+        while (!_process.HasExited && !late.IsCancellationRequested)
         {
             try
             {
-                using var answer = await http.GetAsync(Address, cancellationToken);
+                using var answer = await http.GetAsync(Address, ends.Token);
                 return true;
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // It took the connection and said nothing.
+                return false;
             }
             catch (HttpRequestException e) when (e.InnerException is SocketException)
             {
