@@ -30,6 +30,7 @@ public sealed class ChildProcess : IAsyncDisposable
 {
     private const int KeptLines = 200;
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan OutputGrace = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentQueue<string> _lastLines = new();
     private readonly Channel<string> _lines = Channel.CreateBounded<string>(new BoundedChannelOptions(1_000) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
@@ -165,7 +166,9 @@ public sealed class ChildProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
-        await _output;
+
+        // What the process left running may hold its output open for as long as it likes.
+        await Task.WhenAny(_output, Task.Delay(OutputGrace));
         _process.Dispose();
     }
 

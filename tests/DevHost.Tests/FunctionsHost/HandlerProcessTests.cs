@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Baton.DevHost.FunctionsHost;
 using Baton.DevHost.FunctionsHost.Apps;
+using Baton.DevHost.Processes;
 
 namespace Baton.DevHost.Tests.FunctionsHost;
 
@@ -103,6 +104,15 @@ public sealed class HandlerProcessTests
         var refused = await Assert.ThrowsAsync<InvalidFunctionAppException>(() => HostUnderTest.StartAsync(app, _ => Task.FromResult(ScriptServer.Json("{}"))).WaitAsync(TimeSpan.FromSeconds(20)));
 
         Assert.Contains("answered nothing", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_process_that_leaves_something_running_behind_holds_nobody_up()
+    {
+        // What is left behind has the output's pipe open still.
+        var process = ChildProcess.Start(new ChildProcessStart("leaver", "sh", ["-c", "sleep 40 & exit 3"]));
+
+        await process.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20));
     }
 
     [Fact]
