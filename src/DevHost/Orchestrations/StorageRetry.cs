@@ -18,6 +18,9 @@ internal sealed class StorageRetry(TimeProvider time, Func<CancellationToken, Ta
     public static bool IsStorageFault(Exception e) => e is RequestFailedException or HttpRequestException or IOException or TaskCanceledException or TimeoutException
         || (e is AggregateException all && all.InnerExceptions.All(IsStorageFault));
 
+    /// <summary>What storage said, in short.</summary>
+    public static string Reason(Exception fault) => (fault as RequestFailedException)?.ErrorCode ?? fault.Message;
+
     /// <summary>Repeats <paramref name="act"/>, which does no harm twice, until it is done or the engine stops.</summary>
     public async Task UntilDoneAsync(string what, Func<CancellationToken, Task> act, CancellationToken ct)
     {

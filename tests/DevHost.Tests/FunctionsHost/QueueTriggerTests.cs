@@ -213,6 +213,18 @@ public sealed class QueueTriggerTests(AzuriteFixture azurite)
         Assert.InRange(DeliveryCount(second.Script.Requests[0]), 2, 3);
     }
 
+    [Fact]
+    public async Task A_pump_outlives_storage_that_does_not_answer()
+    {
+        // Nobody listens there: what a storage that restarts looks like.
+        const string Gone = "DefaultEndpointsProtocol=http;AccountName=gone;AccountKey=Z29uZQ==;QueueEndpoint=http://127.0.0.1:1/gone;BlobEndpoint=http://127.0.0.1:1/gone;TableEndpoint=http://127.0.0.1:1/gone;";
+        await using var host = await HostUnderTest.StartAsync(new TestApp().Queue("OnMessage", "orders"), _ => Task.FromResult(ScriptServer.Json("{}")), Gone);
+
+        await Assert.ThrowsAsync<TimeoutException>(() => host.Host.WaitForShutdownAsync(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(10)));
+
+        Assert.Null(host.Host.StopReason);
+    }
+
     private Task SendAsync(string queue, string body) => new LocalQueues(_storage).SendAsync(queue, Encoding.UTF8.GetBytes(body), CancellationToken.None);
 
     private async Task<int> LengthAsync(string queue) => (await new QueueClient(_storage, queue).GetPropertiesAsync()).Value.ApproximateMessagesCount;

@@ -1,6 +1,6 @@
-using Azure;
-using Azure.Storage.Queues;
 using Azure.Storage.Queues.Models;
+using Azure.Storage.Queues;
+using Baton.DevHost.Orchestrations;
 
 namespace Baton.DevHost.FunctionsHost.Queues;
 
@@ -54,13 +54,13 @@ internal sealed class MessageLock : IDisposable
                 receipt = (await _queue.UpdateMessageAsync(_message.MessageId, receipt, _message.MessageText, _settings.Lock, CancellationToken.None)).Value.PopReceipt;
             }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (_ended.IsCancellationRequested)
         {
             // The function has ended.
         }
-        catch (RequestFailedException e)
+        catch (Exception e) when (StorageRetry.IsStorageFault(e))
         {
-            _logger.LogWarning("The lock of message {MessageId} could not be renewed ({Reason}); it may be delivered again", _message.MessageId, e.ErrorCode ?? e.Message);
+            _logger.LogWarning("The lock of message {MessageId} could not be renewed ({Reason}); it may be delivered again", _message.MessageId, StorageRetry.Reason(e));
         }
 
         return receipt;

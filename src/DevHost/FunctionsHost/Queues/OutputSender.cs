@@ -1,4 +1,3 @@
-using Azure;
 using Baton.DevHost.FunctionsHost.Apps;
 using Baton.DevHost.FunctionsHost.Invocations;
 using Baton.DevHost.Orchestrations;
@@ -18,9 +17,9 @@ internal sealed class OutputSender(LocalQueues queues)
                 {
                     await queues.SendAsync(output.Queue, body, cancellationToken);
                 }
-                catch (RequestFailedException e)
+                catch (Exception e) when (StorageRetry.IsStorageFault(e) && !cancellationToken.IsCancellationRequested)
                 {
-                    throw new InvocationFailedException($"The output '{output.Binding}' of {function.Name} could not be sent to '{output.Queue}': {e.ErrorCode}", e);
+                    throw new InvocationFailedException($"The output '{output.Binding}' of {function.Name} could not be sent to '{output.Queue}': {StorageRetry.Reason(e)}", e);
                 }
             }
         }

@@ -1,5 +1,4 @@
 using System.Threading.Channels;
-using Azure;
 using Azure.Storage.Queues.Models;
 using Baton.DevHost.FunctionsHost.Apps;
 using Baton.DevHost.FunctionsHost.Invocations;
@@ -42,9 +41,9 @@ internal sealed class QueuePump(FunctionDefinition function, QueueTrigger trigge
                     received = await ReceiveAsync(slots, stopping);
                     backOff = FirstBackOff;
                 }
-                catch (RequestFailedException e)
+                catch (Exception e) when (StorageRetry.IsStorageFault(e) && !(e is OperationCanceledException && stopping.IsCancellationRequested))
                 {
-                    logger.LogWarning("Receiving from {Queue} failed ({Reason}); again in {BackOff}", trigger.Queue, e.ErrorCode ?? e.Message, backOff);
+                    logger.LogWarning("Receiving from {Queue} failed ({Reason}); again in {BackOff}", trigger.Queue, StorageRetry.Reason(e), backOff);
                     await Task.Delay(backOff, time, stopping);
                     backOff = TimeSpan.FromTicks(Math.Min(backOff.Ticks * 2, LongestBackOff.Ticks));
                 }
@@ -110,10 +109,10 @@ internal sealed class QueuePump(FunctionDefinition function, QueueTrigger trigge
         {
             await DeliverAsync(message, stopping);
         }
-        catch (RequestFailedException e)
+        catch (Exception e) when (StorageRetry.IsStorageFault(e))
         {
             // The lock has run out or storage is away: the message comes again by itself.
-            logger.LogWarning("Settling message {MessageId} of {Queue} failed: {Reason}", message.MessageId, trigger.Queue, e.ErrorCode ?? e.Message);
+            logger.LogWarning("Settling message {MessageId} of {Queue} failed: {Reason}", message.MessageId, trigger.Queue, StorageRetry.Reason(e));
         }
         catch (Exception e)
         {
