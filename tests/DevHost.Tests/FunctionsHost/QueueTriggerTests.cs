@@ -225,6 +225,18 @@ public sealed class QueueTriggerTests(AzuriteFixture azurite)
         Assert.Null(host.Host.StopReason);
     }
 
+    [Fact]
+    public async Task A_message_as_large_as_a_queue_takes_is_dead_lettered_too()
+    {
+        await using var host = await HostUnderTest.StartAsync(new TestApp().Queue("OnMessage", "orders"), _ => Task.FromResult(new HandlerAnswer(500, null, [])), _storage);
+        var body = new string('x', 48 * 1024);
+
+        await SendAsync("orders", body);
+        await HostUnderTest.UntilAsync("it is dead-lettered", async () => (await HostUnderTest.PeekAsync(_storage, "orders-deadletter")).Count == 1 && await IsEmptyAsync("orders", host, calls: 10));
+
+        Assert.Equal(body, Assert.Single(await HostUnderTest.PeekAsync(_storage, "orders-deadletter")));
+    }
+
     private Task SendAsync(string queue, string body) => new LocalQueues(_storage).SendAsync(queue, Encoding.UTF8.GetBytes(body), CancellationToken.None);
 
     private async Task<int> LengthAsync(string queue) => (await new QueueClient(_storage, queue).GetPropertiesAsync()).Value.ApproximateMessagesCount;

@@ -35,6 +35,9 @@ public sealed class LocalQueues
 /// <summary>One queue, with a bell that rings in this process when something was sent to it.</summary>
 internal sealed class LocalQueue(QueueClient client)
 {
+    /// <summary>The base64 of it must fit a storage queue's 64 KiB.</summary>
+    public const int MaxBodyBytes = 48 * 1024;
+
     private TaskCompletionSource _bell = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _created;
 
@@ -52,10 +55,13 @@ internal sealed class LocalQueue(QueueClient client)
         }
     }
 
-    public async Task SendAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
+    public Task SendAsync(ReadOnlyMemory<byte> body, CancellationToken cancellationToken) => SendTextAsync(Convert.ToBase64String(body.Span), cancellationToken);
+
+    /// <summary>Sends a message as it stands in another queue.</summary>
+    public async Task SendTextAsync(string messageText, CancellationToken cancellationToken)
     {
         await CreateIfNotExistsAsync(cancellationToken);
-        await client.SendMessageAsync(Convert.ToBase64String(body.Span), timeToLive: TimeSpan.FromSeconds(-1), cancellationToken: cancellationToken);
+        await client.SendMessageAsync(messageText, timeToLive: TimeSpan.FromSeconds(-1), cancellationToken: cancellationToken);
         Ring();
     }
 

@@ -172,7 +172,18 @@ internal sealed class QueuePump(FunctionDefinition function, QueueTrigger trigge
     private async Task DeadLetterAsync(QueueMessage message, string receipt, byte[] body, string detail)
     {
         logger.LogError("Message {MessageId} of {Queue} is dead-lettered after {DeliveryCount} deliveries: {Reason}", message.MessageId, trigger.Queue, message.DequeueCount, detail);
-        await queues.SendAsync(LocalQueues.DeadLetterName(trigger.Queue), QueueDelivery.DeadLetter(trigger.Queue, message, body, "MaxDeliveryCountExceeded", detail), CancellationToken.None);
+        var letters = queues.Open(LocalQueues.DeadLetterName(trigger.Queue));
+        var letter = QueueDelivery.DeadLetter(trigger.Queue, message, body, "MaxDeliveryCountExceeded", detail);
+        if (letter.Length <= LocalQueue.MaxBodyBytes)
+        {
+            await letters.SendAsync(letter, CancellationToken.None);
+        }
+        else
+        {
+            // Reason and body together are more than a message holds: then the body alone, and the reason is in the log.
+            await letters.SendTextAsync(message.MessageText, CancellationToken.None);
+        }
+
         await _queue.Client.DeleteMessageAsync(message.MessageId, receipt, CancellationToken.None);
     }
 }
