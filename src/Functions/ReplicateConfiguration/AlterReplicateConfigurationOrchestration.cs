@@ -7,7 +7,12 @@ using Configuration = Baton.Core.Replication.ReplicateConfiguration;
 namespace Baton.Functions.ReplicateConfiguration;
 
 /// <summary>A normal update.</summary>
-internal sealed record AlterInput(string OperationId, Configuration Configuration);
+/// <param name="OperationId">Its operation.</param>
+/// <param name="Configuration">The configuration wanted.</param>
+/// <param name="OfSecondary">
+/// It was asked of a secondary, where it means "wait until this arrives". If a promotion comes before it gets the lock, it must not become an order to the new primary.
+/// </param>
+internal sealed record AlterInput(string OperationId, Configuration Configuration, bool OfSecondary = false);
 
 /// <summary>
 /// A normal update of the replicate configuration. Which of the two ways it goes is decided by the role, under the lock.

@@ -71,13 +71,19 @@ internal sealed class BeginAlter(
             return new AlterBegun(Ended: true);
         }
 
+        var secondary = ReplicateRoles.RoleOf(meta.Configuration, cluster.Id) == ClusterRole.Secondary;
+        if (input.OfSecondary && !secondary)
+        {
+            return new AlterBegun(Refused: CheckArrival.Overtaken(meta));
+        }
+
         var state = (await states.ReadAsync(cancellationToken)).State;
         if (ReplicateConfigurationValidator.Validate(input.Configuration, meta.Configuration, cluster.Id, [.. state.Channels.Keys]) is { } error)
         {
             return new AlterBegun(Refused: error);
         }
 
-        if (ReplicateRoles.RoleOf(meta.Configuration, cluster.Id) == ClusterRole.Secondary)
+        if (secondary)
         {
             await operations.KeepNoteAsync(input.OperationId, NoteName, new AlterNote(null), cancellationToken);
             return await WaitAsync(input, cancellationToken);

@@ -36,10 +36,11 @@ internal sealed class CheckArrival(ReplicateConfigurationStore configurations, O
 
         return ReplicateRoles.RoleOf(meta.Configuration, cluster.Id) == ClusterRole.Secondary
             ? new ArrivalState(Arrived: false)
-            : new ArrivalState(
-                Arrived: false,
-                ApiError.Conflict(meta.ForceUpdated
-                    ? "A forced promotion overtook this update: the cluster is primary now, and nothing arrives from its former primary any more."
-                    : $"Another configuration (version {meta.Version}) overtook this update: the cluster is no secondary any more."));
+            : new ArrivalState(Arrived: false, Overtaken(meta));
     }
+
+    /// <summary>Why an update that was asked of a secondary comes to nothing once <paramref name="meta"/> has made the cluster primary.</summary>
+    public static ApiError Overtaken(ReplicateConfigurationMeta meta) => ApiError.Conflict(meta.ForceUpdated
+        ? "A forced promotion overtook this update: the cluster is primary now, and nothing arrives from its former primary any more."
+        : $"Another configuration (version {meta.Version}) overtook this update: the cluster is no secondary any more.");
 }

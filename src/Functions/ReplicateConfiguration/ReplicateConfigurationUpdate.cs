@@ -107,7 +107,7 @@ internal sealed class ReplicateConfigurationUpdate(
         else
         {
             var id = AlterOperationId.For(configuration, meta);
-            var input = new AlterInput(id, configuration);
+            var input = new AlterInput(id, configuration, OfSecondary: ReplicateRoles.RoleOf(meta.Configuration, cluster.Id) == ClusterRole.Secondary);
             return await starter.RequestAsync(client, id, AlterReplicateConfigurationOrchestration.Name, input, OperationStarter.UnlessSucceeded, CancellationToken.None);
         }
     }

@@ -117,6 +117,24 @@ public sealed class NormalUpdateTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task An_update_asked_of_a_secondary_during_a_promotion_is_not_carried_out_by_the_new_primary()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithSourceAsync();
+        var bothAsked = new TaskCompletionSource();
+        plane.Engine.BeforeActivity = name => name == "PersistForcedConfig" ? bothAsked.Task : Task.CompletedTask;
+        var forced = plane.UpdateAsync(Clusters.BAlone, force: true);
+        await Until.TrueAsync(async () => (await plane.LocksAsync()).Count > 0);
+        var late = (await plane.UpdateAsync(Clusters.AToBAndC, waitMs: 0)).Read<OperationAccepted>().OperationId;
+        bothAsked.SetResult();
+
+        Assert.Equal(200, (await forced).Status);
+        Assert.Equal(ApiErrorCode.Conflict, (await ForcedPromotionTests.FinishedAsync(plane, late)).Error?.Code);
+        Assert.True(ReplicateEquality.Same(Clusters.BAlone, (await plane.MetaAsync()).Configuration));
+        Assert.Empty(await plane.LocksAsync());
+    }
+
+    [Fact]
     public async Task F5_What_the_old_primary_still_sends_after_a_promotion_is_refused_and_told()
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
