@@ -90,9 +90,9 @@ internal sealed class ReplicateConfigurationUpdate(
     }
 
     // Who put in force what this request asks for. While that promotion is still at work, this is a second request for it and gets the same
-    // answer as the first; afterwards it is a repeat, and unchanged.
+    // answer as the first; afterwards it is a repeat, and unchanged. A broadcast that brought it is nobody's request: its operation has no result.
     private async Task<OperationHead?> AuthorAsync(StoredConfiguration stored, CancellationToken cancellationToken) =>
-        stored.ChangeId is { } id ? await operations.ReadHeadAsync(id, cancellationToken) : null;
+        stored.ChangeId is { } id && await operations.ReadHeadAsync(id, cancellationToken) is { Kind: ForcedPromotionOrchestration.Name } head ? head : null;
 
     // No cancellation token: once the checks have passed, the caller's disconnect changes nothing.
     private async Task<OperationHead> StartAsync(DurableTaskClient client, Configuration configuration, bool force, ReplicateConfigurationMeta meta)

@@ -135,6 +135,25 @@ public sealed class NormalUpdateTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task U36_It_is_unchanged_at_once_also_while_the_broadcast_that_brought_it_is_not_finished()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithSourceAsync();
+        var asked = new TaskCompletionSource();
+        plane.Engine.BeforeActivity = name => name == "FinishOperation" ? asked.Task : Task.CompletedTask;
+        await ArriveAsync(plane, 500, Clusters.AToBAndC, tick: 1_000);
+        await Until.TrueAsync(async () => (await plane.BroadcastAsync(500)).State == BroadcastState.Tombstone);
+
+        var call = plane.UpdateAsync(Clusters.AToBAndC, waitMs: 5_000);
+        await Task.WhenAny(call, Task.Delay(500));
+        asked.SetResult();
+
+        var answer = await call;
+        Assert.Equal(200, answer.Status);
+        Assert.Equal(UpdateOutcome.Unchanged, answer.Read<UpdateReplicateConfigurationResponse>().Outcome);
+    }
+
+    [Fact]
     public async Task F5_What_the_old_primary_still_sends_after_a_promotion_is_refused_and_told()
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
