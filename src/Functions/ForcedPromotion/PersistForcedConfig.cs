@@ -13,7 +13,7 @@ internal sealed record ForcedConfigToPersist(string OperationId, Configuration C
 
 /// <summary>
 /// Activity, step 3 of a promotion. Stores the acks with the promotion's own task, then the configuration in one conditional write: forced, now, version + 1. A
-/// repeat finds the operation's id in the row and writes nothing. A configuration that arrived by replication since the check is overwritten:
+/// repeat finds the operation's id in the row, or a broadcast of this cluster that is no older, and writes nothing. A configuration that arrived by replication since the check is overwritten:
 /// the channels have left their source.
 /// </summary>
 internal sealed class PersistForcedConfig(OperationStore operations, BroadcastStore broadcasts, ReplicateConfigurationStore configurations, TimeProvider time, ILogger<PersistForcedConfig> logger)
@@ -33,7 +33,13 @@ internal sealed class PersistForcedConfig(OperationStore operations, BroadcastSt
         long? forceTick = persist.Appended.Count == 0 ? null : persist.Appended.Max(a => a.Ack.TimeTick);
         var stored = await configurations.ApplyAsync(
             persist.OperationId,
-            current => current with { Meta = new ReplicateConfigurationMeta(persist.Configuration, current.Meta.Version, ForceUpdated: true, now, forceTick) },
+            current => current.OwnBroadcastId >= persist.BroadcastId
+                ? null
+                : current with
+                {
+                    Meta = new ReplicateConfigurationMeta(persist.Configuration, current.Meta.Version, ForceUpdated: true, now, forceTick),
+                    OwnBroadcastId = persist.BroadcastId,
+                },
             cancellationToken);
         logger.LogInformation("Promotion {OperationId}: configuration version {Version} is in force (forceUpdate=true)", persist.OperationId, stored.Meta.Version);
     }

@@ -58,6 +58,12 @@ internal sealed class ConfigurationCallback(ReplicateConfigurationStore configur
             return ($"broadcast {stored.ArrivedBroadcastId} of the same source is newer", null);
         }
 
+        // A worker that slept between reading the task and this, while others finished it: written once, and perhaps changed since.
+        if (!arrived && stored.OwnBroadcastId >= broadcast.Task.BroadcastId)
+        {
+            return (null, null);
+        }
+
         var decision = ConfigArrival.Decide(stored.Meta, cluster.Id, change, arrived ? broadcast.SourceTimeTick ?? 0 : null);
         return decision.Outcome switch
         {
@@ -73,6 +79,7 @@ internal sealed class ConfigurationCallback(ReplicateConfigurationStore configur
         Meta = stored.Meta with { Configuration = change.Configuration, ForceUpdated = false, ForceUpdateTimestamp = null },
         ArrivedFrom = arrived ? broadcast.SourceClusterId : stored.ArrivedFrom,
         ArrivedBroadcastId = arrived ? broadcast.Task.BroadcastId : stored.ArrivedBroadcastId,
+        OwnBroadcastId = arrived ? stored.OwnBroadcastId : broadcast.Task.BroadcastId,
     };
 
     private Task AddEntryAsync(string kind, BroadcastTask task, string summary, CancellationToken cancellationToken) =>

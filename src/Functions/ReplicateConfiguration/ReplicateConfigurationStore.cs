@@ -11,8 +11,9 @@ namespace Baton.Functions.ReplicateConfiguration;
 /// <param name="ChangeId">The operation that wrote it: one that finds its own id has written already.</param>
 /// <param name="ArrivedFrom">Source cluster of the newest configuration that came by replication.</param>
 /// <param name="ArrivedBroadcastId">Its broadcast.</param>
+/// <param name="OwnBroadcastId">Broadcast of the newest change that this cluster itself made. Its ids ascend under the cluster lock, so one at or below it is a repeat, however late.</param>
 /// <param name="ETag">The row's version.</param>
-internal sealed record StoredConfiguration(ReplicateConfigurationMeta Meta, string? ChangeId, string? ArrivedFrom, long? ArrivedBroadcastId, ETag ETag);
+internal sealed record StoredConfiguration(ReplicateConfigurationMeta Meta, string? ChangeId, string? ArrivedFrom, long? ArrivedBroadcastId, long? OwnBroadcastId, ETag ETag);
 
 /// <summary>Table <c>ReplicateConfig</c>: one row, one conditional write a change.</summary>
 internal sealed class ReplicateConfigurationStore(ControlPlaneTables tables, ClusterOptions cluster)
@@ -29,13 +30,14 @@ internal sealed class ReplicateConfigurationStore(ControlPlaneTables tables, Clu
                 row.Value!.GetString("ChangeId"),
                 row.Value!.GetString("ArrivedFrom"),
                 row.Value!.GetInt64("ArrivedBroadcastId"),
+                row.Value!.GetInt64("OwnBroadcastId"),
                 row.Value!.ETag)
-            : new StoredConfiguration(ReplicateConfigurationMeta.Empty, null, null, null, default);
+            : new StoredConfiguration(ReplicateConfigurationMeta.Empty, null, null, null, null, default);
     }
 
     /// <summary>
-    /// Applies a change once: a repeat finds its own <paramref name="changeId"/> and writes nothing. The caller keeps others out between its
-    /// first call and its last (the cluster lock, or a rule that refuses), so that its id is still there when it repeats.
+    /// Applies a change once: a repeat finds its own <paramref name="changeId"/> and writes nothing. A repeat that comes after somebody else's
+    /// change finds another id: no lock keeps out a process that slept, so the rule must refuse it, by the broadcast ids in the row.
     /// </summary>
     /// <param name="changeId">The operation.</param>
     /// <param name="rule">The row after the change, its version raised by one; null to leave it as it is.</param>
@@ -65,6 +67,11 @@ internal sealed class ReplicateConfigurationStore(ControlPlaneTables tables, Clu
         {
             row["ArrivedFrom"] = from;
             row["ArrivedBroadcastId"] = broadcastId;
+        }
+
+        if (next.OwnBroadcastId is { } own)
+        {
+            row["OwnBroadcastId"] = own;
         }
 
         row.SetValue(next.Meta);

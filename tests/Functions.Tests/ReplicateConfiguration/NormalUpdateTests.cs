@@ -4,6 +4,7 @@ using Baton.Core.Operations;
 using Baton.Core.Replication;
 using Baton.Core.Wal;
 using Baton.Functions.Broadcasts;
+using Baton.Functions.ForcedPromotion;
 using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Tests.Doubles;
 using Baton.Functions.Tests.ForcedPromotion;
@@ -151,6 +152,46 @@ public sealed class NormalUpdateTests(AzuriteFixture azurite)
         var answer = await call;
         Assert.Equal(200, answer.Status);
         Assert.Equal(UpdateOutcome.Unchanged, answer.Read<UpdateReplicateConfigurationResponse>().Outcome);
+    }
+
+    [Fact]
+    public async Task A_callback_that_slept_through_a_later_update_does_not_undo_it()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithTwoNodesAsync();
+        await plane.UpdateAsync(Clusters.BToA);
+        var first = Assert.Single(await plane.Broadcasts.ListAsync(null, 10, default)).BroadcastId;
+        var stored = (await plane.Broadcasts.ReadAsync(first, default))!;
+        Assert.Equal(200, (await plane.UpdateAsync(Clusters.BAlone)).Status);
+
+        // A worker that was paused after it had read the task; another has done its work meanwhile.
+        await plane.RunAsync<ConfigurationCallback, bool>(async c =>
+        {
+            await c.RunAsync(stored with { Task = stored.Task with { State = BroadcastState.Pending } }, default);
+            return true;
+        });
+
+        var meta = await plane.MetaAsync();
+        Assert.Equal(2, meta.Version);
+        Assert.True(ReplicateEquality.Same(Clusters.BAlone, meta.Configuration));
+    }
+
+    [Fact]
+    public async Task A_promotion_that_slept_before_it_persisted_does_not_undo_a_later_update()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithSourceAsync();
+        var id = (await plane.UpdateAsync(Clusters.BAlone, force: true)).Read<UpdateReplicateConfigurationResponse>().OperationId!;
+        var broadcast = Assert.Single(await plane.Broadcasts.ListAsync(null, 10, default)).BroadcastId;
+        Assert.Equal(200, (await plane.UpdateAsync(Clusters.BToA)).Status);
+
+        await plane.RunAsync<PersistForcedConfig, bool>(async f =>
+        {
+            await f.RunAsync(new ForcedConfigToPersist(id, Clusters.BAlone, broadcast, []), default);
+            return true;
+        });
+
+        Assert.True(ReplicateEquality.Same(Clusters.BToA, (await plane.MetaAsync()).Configuration));
     }
 
     [Fact]
