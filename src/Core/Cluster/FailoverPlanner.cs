@@ -34,7 +34,8 @@ public static class FailoverPlanner
         }
 
         var suspected = evidence.Kind == FailureEvidenceKind.Suspicion;
-        if (suspected && now - node.LastSuspectedAt < suspicionCooldown)
+        // Either side of it: where the clock was set back, the last suspicion is in the future, and must not hold for as long as that.
+        if (suspected && (now - node.LastSuspectedAt)?.Duration() < suspicionCooldown)
         {
             return Nothing(FailoverOutcome.InCooldown, state);
         }

@@ -52,6 +52,16 @@ public sealed class FailoverPlannerTests
     public void An_unknown_node_is_named_so() => Assert.Equal(FailoverOutcome.UnknownNode, Plan(Three, "n9").Outcome);
 
     [Fact]
+    public void A_clock_that_was_set_back_does_not_make_the_cooldown_longer()
+    {
+        var moved = Plan(Three, "n1", FailureEvidenceKind.Suspicion);
+        var back = ClusterMembership.Join(moved.State, "n1", new Uri("http://n1"), null, null);
+
+        Assert.Equal(FailoverOutcome.InCooldown, Plan(back, "n1", FailureEvidenceKind.Suspicion, now: Now.AddSeconds(-1)).Outcome);
+        Assert.Equal(FailoverOutcome.Planned, Plan(back, "n1", FailureEvidenceKind.Suspicion, now: Now.AddHours(-1)).Outcome);
+    }
+
+    [Fact]
     public void Suspicions_have_a_cooldown_which_lost_heartbeats_and_operators_do_not()
     {
         var moved = Plan(Three, "n1", FailureEvidenceKind.Suspicion);
