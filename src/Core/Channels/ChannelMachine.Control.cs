@@ -44,7 +44,7 @@ public sealed partial class ChannelMachine
 
     private ApiError? CheckControl(ControlRequest request)
     {
-        if (request.BroadcastId is < 1 or >= ExactNumbers.End)
+        if (!ExactNumbers.IsPosition(request.BroadcastId))
         {
             return ApiError.InvalidArgument("broadcastId must be 1 or above, and below 2^53");
         }

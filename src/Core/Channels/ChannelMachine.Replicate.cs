@@ -76,7 +76,7 @@ public sealed partial class ChannelMachine
     private ApiError? CheckReplicated(ReadMessage? record, string sourceChannel)
     {
         // One record from beyond would move the checkpoint past everything that the source can ever send.
-        if (record is null || record.Lsn is < 1 or >= ExactNumbers.End || record.TimeTick is < 1 or >= ExactNumbers.End)
+        if (record is null || !ExactNumbers.IsPosition(record.Lsn) || !ExactNumbers.IsPosition(record.TimeTick))
         {
             return ApiError.InvalidArgument("lsn and timeTick must be 1 or above, and below 2^53");
         }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 
@@ -7,6 +8,8 @@ namespace Baton.Core.Replication;
 /// <summary>When two configurations are the same: the order of clusters and edges says nothing, the order of pchannels everything.</summary>
 public static class ReplicateEquality
 {
+    private const int FingerprintDigits = 12;
+
     /// <summary>Whether replacing one by the other would change nothing. None and one with nothing in it are the same; so are no token and an empty one.</summary>
     public static bool Same(ReplicateConfiguration? a, ReplicateConfiguration? b) => string.Equals(Canonical(a), Canonical(b), StringComparison.Ordinal);
 
@@ -24,6 +27,10 @@ public static class ReplicateEquality
 
         return Encoding.UTF8.GetString(buffer.WrittenSpan);
     }
+
+    /// <summary>A short name for what a configuration says, for operation ids: the first 12 hex digits of the SHA-256 of its canonical text.</summary>
+    public static string Fingerprint(ReplicateConfiguration? configuration) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Canonical(configuration))))[..FingerprintDigits];
 
     private static void WriteClusters(Utf8JsonWriter json, IReadOnlyList<ReplicateCluster?> clusters)
     {

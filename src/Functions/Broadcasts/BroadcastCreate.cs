@@ -59,7 +59,7 @@ internal sealed class BroadcastCreate(
             throw new ApiException(ApiErrorCode.InvalidArgument, "The replicate configuration is changed by PUT /api/replicate-configuration.");
         }
 
-        if (message.VChannels.Count > MaxVChannels || message.ResourceKeys.Count > MaxResourceKeys || message.Payload?.Length > MaxPayloadBytes || broadcastId is < 1 or >= ExactNumbers.End)
+        if (message.VChannels.Count > MaxVChannels || message.ResourceKeys.Count > MaxResourceKeys || message.Payload?.Length > MaxPayloadBytes || (broadcastId is { } id && !ExactNumbers.IsPosition(id)))
         {
             throw new ApiException(
                 ApiErrorCode.InvalidArgument,

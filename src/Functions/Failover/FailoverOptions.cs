@@ -1,3 +1,4 @@
+using Baton.Core.Cluster;
 using Baton.Functions.Settings;
 
 namespace Baton.Functions.Failover;
@@ -15,12 +16,12 @@ namespace Baton.Functions.Failover;
 internal sealed record FailoverOptions(TimeSpan HeartbeatTimeout, TimeSpan SuspicionCooldown, TimeSpan OpenTimeout)
 {
     /// <summary>The defaults.</summary>
-    public static FailoverOptions Default { get; } = new(TimeSpan.FromMilliseconds(3_000), TimeSpan.FromMilliseconds(30_000), TimeSpan.FromMilliseconds(250));
+    public static FailoverOptions Default { get; } = new(TimeSpan.FromMilliseconds(3_000), FailoverPlanner.DefaultSuspicionCooldown, TimeSpan.FromMilliseconds(250));
 
     /// <summary>Reads and checks the settings.</summary>
     /// <exception cref="InvalidSettingException">One is unfit.</exception>
     public static FailoverOptions From(IConfiguration configuration) => new(
-        configuration.Milliseconds("Failover:HeartbeatTimeoutMs", byDefault: 3_000, min: 200, max: 600_000),
-        configuration.Milliseconds("Failover:SuspicionCooldownMs", byDefault: 30_000, min: 0, max: 3_600_000),
-        configuration.Milliseconds("Failover:OpenTimeoutMs", byDefault: 250, min: 10, max: 10_000));
+        configuration.Milliseconds("Failover:HeartbeatTimeoutMs", byDefault: (int)Default.HeartbeatTimeout.TotalMilliseconds, min: 200, max: 600_000),
+        configuration.Milliseconds("Failover:SuspicionCooldownMs", byDefault: (int)Default.SuspicionCooldown.TotalMilliseconds, min: 0, max: 3_600_000),
+        configuration.Milliseconds("Failover:OpenTimeoutMs", byDefault: (int)Default.OpenTimeout.TotalMilliseconds, min: 10, max: 10_000));
 }

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Baton.Core.Api;
 using Baton.Core.Replication;
 using Configuration = Baton.Core.Replication.ReplicateConfiguration;
@@ -14,14 +12,8 @@ internal sealed record UpdateResult(UpdateOutcome Outcome, PromotionReport? Prom
 /// <summary>Ids of normal updates: the same configuration asked for at the same version is the same operation.</summary>
 internal static class AlterOperationId
 {
-    private const int HashDigits = 12;
-
-    /// <summary><c>alter-{version}-{hash of the configuration}</c>.</summary>
-    public static string For(Configuration configuration, ReplicateConfigurationMeta meta)
-    {
-        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(ReplicateEquality.Canonical(configuration)));
-        return $"alter-{meta.Version}-{Convert.ToHexStringLower(hash)[..HashDigits]}";
-    }
+    /// <summary><c>alter-{version}-{fingerprint of the configuration}</c>.</summary>
+    public static string For(Configuration configuration, ReplicateConfigurationMeta meta) => $"alter-{meta.Version}-{ReplicateEquality.Fingerprint(configuration)}";
 }
 
 /// <summary>The stored configuration as the API shows it.</summary>
