@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Baton.Bench.Orchestrations;
 using Baton.Bench.Promotion;
 using Baton.Bench.Wal;
 using Spectre.Console;
@@ -11,4 +12,5 @@ if (Console.IsOutputRedirected)
 var root = new RootCommand("Measures Baton on this machine, beside the raw calls of the same run. Storage is Azurite, in memory.");
 root.Subcommands.Add(WalBench.Command());
 root.Subcommands.Add(PromotionBench.Command());
+root.Subcommands.Add(OrchestrationBench.Command());
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });

@@ -6,10 +6,15 @@ namespace Baton.OrchestrationApp;
 /// <summary>This app as the Functions host reads it.</summary>
 public static class AppFolder
 {
+    /// <summary>Activities that the host runs at the same time.</summary>
+    public const int MaxConcurrentActivities = 16;
+
+    /// <summary>The handler's program.</summary>
+    public static string Executable => Path.ChangeExtension(typeof(AppFolder).Assembly.Location, null);
+
     /// <summary>Writes <c>host.json</c> and the <c>function.json</c> files of every function of this app.</summary>
     /// <param name="folder">Where; it is made if need be.</param>
-    /// <param name="maxConcurrentActivities">Activities that the host may run at the same time.</param>
-    public static void Write(string folder, int maxConcurrentActivities = 16)
+    public static void Write(string folder)
     {
         Directory.CreateDirectory(folder);
         FunctionJson.Write(Catalog(), folder);
@@ -18,13 +23,13 @@ public static class AppFolder
             ["version"] = "2.0",
             ["customHandler"] = new JsonObject
             {
-                ["description"] = new JsonObject { ["defaultExecutablePath"] = Path.ChangeExtension(typeof(AppFolder).Assembly.Location, null) },
+                ["description"] = new JsonObject { ["defaultExecutablePath"] = Executable },
             },
             ["extensions"] = new JsonObject
             {
                 ["durableTask"] = new JsonObject
                 {
-                    ["maxConcurrentActivityFunctions"] = maxConcurrentActivities,
+                    ["maxConcurrentActivityFunctions"] = MaxConcurrentActivities,
                     ["maxConcurrentOrchestratorFunctions"] = 16,
                 },
             },

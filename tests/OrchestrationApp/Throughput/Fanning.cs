@@ -6,8 +6,14 @@ namespace Baton.OrchestrationApp.Throughput;
 /// <summary>As many activities as asked for, all at once or one after the other.</summary>
 public static class Fanning
 {
+    /// <summary>The name of <see cref="FanOutAsync"/>.</summary>
+    public const string FanOut = "FanOut";
+
+    /// <summary>The name of <see cref="SequenceAsync"/>.</summary>
+    public const string Sequence = "Sequence";
+
     /// <summary>Calls <see cref="Echo"/> with 0, 1, … at once and answers the sum of what it said.</summary>
-    [Function("FanOut")]
+    [Function(FanOut)]
     public static async Task<long> FanOutAsync([OrchestrationTrigger] TaskOrchestrationContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -16,7 +22,7 @@ public static class Fanning
     }
 
     /// <summary>The same, one after the other.</summary>
-    [Function("Sequence")]
+    [Function(Sequence)]
     public static async Task<long> SequenceAsync([OrchestrationTrigger] TaskOrchestrationContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
@@ -30,6 +36,6 @@ public static class Fanning
     }
 
     /// <summary>Says what it is told.</summary>
-    [Function("Echo")]
+    [Function(nameof(Echo))]
     public static int Echo([ActivityTrigger] int value) => value;
 }
