@@ -30,7 +30,7 @@ internal static class BroadcastOrchestration
             var locks = await context.CallActivityAsync<BroadcastLocks>(nameof(TakeBroadcastLocks), input, Backoff.Storage);
             if (locks.Refused is { } refused)
             {
-                await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(input.OperationId, refused), Backoff.Storage);
+                await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(input.OperationId, context.InstanceId, refused), Backoff.Storage);
                 return;
             }
 
@@ -55,7 +55,7 @@ internal static class BroadcastOrchestration
             return;
         }
 
-        await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(input.OperationId), Backoff.Storage);
+        await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(input.OperationId, context.InstanceId), Backoff.Storage);
     }
 }
 

@@ -35,13 +35,20 @@ internal sealed class LockStore(ControlPlaneTables tables)
             cancellationToken);
 
     /// <summary>Lets go of everything of <paramref name="owner"/>; of nothing, when it holds nothing.</summary>
-    public Task ReleaseAsync(string owner, CancellationToken cancellationToken) =>
+    public Task ReleaseAsync(string owner, CancellationToken cancellationToken) => ReleaseAsync(owner, static _ => Task.FromResult(true), cancellationToken);
+
+    /// <summary>The same for a caller that may come too late.</summary>
+    /// <param name="owner">The operation.</param>
+    /// <param name="isPresent">Whether the caller still speaks for the owner.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public Task ReleaseAsync(string owner, Func<CancellationToken, Task<bool>> isPresent, CancellationToken cancellationToken) =>
         ConditionalWrite.RunAsync(
             "the locks",
             async ct =>
             {
+                // The row is read before the question is asked: an owner that begins anew in between enters again, and this write loses.
                 var (locks, etag) = await ReadAsync(ct);
-                if (locks.IsHeldBy(owner))
+                if (locks.IsHeldBy(owner) && await isPresent(ct))
                 {
                     await WriteAsync(locks.Release(owner), etag, ct);
                 }
@@ -58,7 +65,7 @@ internal sealed class LockStore(ControlPlaneTables tables)
             "the locks",
             async ct =>
             {
-                // The row is read before the operations: one that is reopened in between enters again, and this write loses.
+                // In this order for the same reason.
                 var (locks, etag) = await ReadAsync(ct);
                 var next = locks;
                 foreach (var owner in locks.Held.Select(h => h.Owner).Distinct(StringComparer.Ordinal))

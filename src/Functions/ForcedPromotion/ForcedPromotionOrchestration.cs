@@ -77,7 +77,7 @@ internal static class ForcedPromotionOrchestration
             await context.CallActivityAsync(nameof(ReportPromotion), new PromotionToReport(promotion.OperationId, promotion.RequestedAt, fenced.BroadcastId, appended, plan), Backoff.Storage);
         }
 
-        await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(promotion.OperationId, fence.Refused), Backoff.Storage);
+        await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(promotion.OperationId, context.InstanceId, fence.Refused), Backoff.Storage);
     }
 
     private static async Task<FenceState?> FenceInAsync(TaskOrchestrationContext context, PromotionInput promotion)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Azure;
 using Baton.Core.Api;
 using Baton.Core.Operations;
@@ -31,6 +32,11 @@ internal sealed record OperationHead(
 {
     /// <summary>The orchestration instance of the present attempt.</summary>
     public string InstanceId => $"{Id}-{Attempt}";
+
+    /// <summary>Whether an instance is an attempt of the present run, and not one from before the operation was reopened.</summary>
+    public bool IsAttemptOfThisRun(string instanceId) => instanceId.StartsWith($"{Id}-", StringComparison.Ordinal)
+        && int.TryParse(instanceId.AsSpan(Id.Length + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var attempt)
+        && attempt >= FirstAttempt;
 
     /// <summary>It is at work, or waits for its next attempt.</summary>
     public bool Running => Status == OperationStatus.Running;

@@ -157,27 +157,31 @@ internal sealed class OperationStore(ControlPlaneTables tables, TimeProvider tim
     /// <summary>Keeps the result; the first one stays, and the answer says whether it is this.</summary>
     public Task<bool> KeepResultAsync<T>(string id, T result, CancellationToken cancellationToken) => AddRowAsync(id, ResultRow, result, cancellationToken);
 
+    /// <summary>Whether an instance is an attempt of the operation's present run: its locks are then the operation's.</summary>
+    public async Task<bool> IsPresentRunAsync(string id, string instanceId, CancellationToken cancellationToken) =>
+        await ReadHeadAsync(id, cancellationToken) is { } head && head.IsAttemptOfThisRun(instanceId);
+
     /// <summary>
-    /// Ends an operation that runs. Answers false, and leaves it running, when it was asked for more often than
-    /// <paramref name="requestsServed"/>. A finished one stays as it is.
+    /// Ends an operation that runs. Answers false, and leaves it running, when it was asked for more often than the end says that it
+    /// served. A finished one stays as it is, and so does one that was reopened since.
     /// </summary>
-    public Task<bool> FinishAsync(string id, OperationStatus status, ApiError? error, long? requestsServed, CancellationToken cancellationToken) =>
+    public Task<bool> FinishAsync(OperationEnd end, CancellationToken cancellationToken) =>
         ConditionalWrite.RunAsync(
-            $"operation {id}",
+            $"operation {end.OperationId}",
             async ct =>
             {
-                var head = await ReadHeadAsync(id, ct) ?? throw new InvalidOperationException($"There is no operation {id} to finish.");
-                if (!head.Running)
+                var head = await ReadHeadAsync(end.OperationId, ct) ?? throw new InvalidOperationException($"There is no operation {end.OperationId} to finish.");
+                if (!head.Running || !head.IsAttemptOfThisRun(end.InstanceId))
                 {
                     return true;
                 }
 
-                if (head.Requests > requestsServed)
+                if (head.Requests > end.RequestsServed)
                 {
                     return false;
                 }
 
-                await ReplaceHeadAsync(head with { Status = status, Error = error, FinishedAt = time.GetUtcNow() }, ct);
+                await ReplaceHeadAsync(head with { Status = end.Status, Error = end.Error, FinishedAt = time.GetUtcNow() }, ct);
                 return true;
             },
             cancellationToken);

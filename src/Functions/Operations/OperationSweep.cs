@@ -1,5 +1,4 @@
 using Baton.Core.Api;
-using Baton.Core.Operations;
 using Baton.Durable;
 using Baton.Functions.Broadcasts;
 using Baton.Functions.Hosting;
@@ -106,6 +105,6 @@ internal sealed class OperationSweep(
         await timeline.AddAsync(
             new TimelineEntry($"{head.InstanceId}-failed", TimelineKinds.OperationFailed, head.AttemptAt, $"{head.Kind} {head.Id}: {reason}", head.Id),
             cancellationToken);
-        await operations.FinishAsync(head.Id, OperationStatus.Failed, new ApiError(ApiErrorCode.Unavailable, reason), requestsServed: null, cancellationToken);
+        await operations.FinishAsync(new OperationEnd(head.Id, head.InstanceId, new ApiError(ApiErrorCode.Unavailable, reason)), cancellationToken);
     }
 }

@@ -32,7 +32,7 @@ internal static class ReconcileOrchestration
         await context.CallActivityAsync(nameof(RecordStep), new StepToRecord(input.OperationId, 2, "Nodes", $"{plan.NodeIds.Count} nodes, {plan.Skipped.Count} skipped"), Backoff.Storage);
         var results = await Task.WhenAll(plan.NodeIds.Select(n => context.CallActivityAsync<NodeReconciled>(nameof(ReconcileNode), n, Backoff.Storage)));
         await context.CallActivityAsync(nameof(ReportReconcile), new ReconcileToReport(input.OperationId, context.NewGuid(), plan, results), Backoff.Storage);
-        if (!await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(input.OperationId, RequestsServed: plan.Requests), Backoff.Storage))
+        if (!await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(input.OperationId, context.InstanceId, RequestsServed: plan.Requests), Backoff.Storage))
         {
             context.ContinueAsNew(input);
         }

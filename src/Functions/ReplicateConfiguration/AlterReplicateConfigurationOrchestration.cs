@@ -53,7 +53,7 @@ internal static class AlterReplicateConfigurationOrchestration
 
         if (begun.Refused is not null || begun.Ended)
         {
-            await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(input.OperationId, begun.Refused), Backoff.Storage);
+            await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(input.OperationId, context.InstanceId, begun.Refused), Backoff.Storage);
             return;
         }
 
@@ -78,7 +78,7 @@ internal static class AlterReplicateConfigurationOrchestration
     {
         await context.CallActivityAsync(nameof(RecordStep), new StepToRecord(input.OperationId, 2, "Broadcast"), Backoff.Storage);
         var delivered = await BroadcastRounds.DeliverAsync(context, new BroadcastDelivery(input.OperationId, broadcastId), 2, "Broadcast");
-        return delivered ? new OperationEnd(input.OperationId) : null;
+        return delivered ? new OperationEnd(input.OperationId, context.InstanceId) : null;
     }
 
     private static async Task<OperationEnd?> WaitForArrivalAsync(TaskOrchestrationContext context, AlterInput input)
@@ -88,7 +88,7 @@ internal static class AlterReplicateConfigurationOrchestration
             var arrival = await context.CallActivityAsync<ArrivalState>(nameof(CheckArrival), input, Backoff.Storage);
             if (arrival.Arrived || arrival.Overtaken is not null)
             {
-                return new OperationEnd(input.OperationId, arrival.Overtaken);
+                return new OperationEnd(input.OperationId, context.InstanceId, arrival.Overtaken);
             }
 
             await Backoff.Arrival.WaitAsync(context, round);

@@ -93,7 +93,7 @@ internal sealed class BeginAlter(
         return await BroadcastAsync(input, note.BroadcastId!.Value, cancellationToken);
     }
 
-    // Without the lock: a promotion must be able to overtake it.
+    // Without the lock, which it took a moment ago: a promotion must be able to overtake it.
     private async Task<AlterBegun> WaitAsync(AlterInput input, CancellationToken cancellationToken)
     {
         await locks.ReleaseAsync(input.OperationId, cancellationToken);

@@ -25,13 +25,13 @@ public sealed class OperationTests(AzuriteFixture azurite)
 
         await plane.Operations.RecordStepAsync("op", 1, "Begin", null, default);
         await plane.Operations.KeepNoteAsync("op", "way", new OperationStep("kept", DateTimeOffset.UnixEpoch), default);
-        await plane.Operations.FinishAsync("op", OperationStatus.Failed, ApiError.Conflict("no"), null, default);
+        await plane.Operations.FinishAsync(new OperationEnd("op", "op-1", ApiError.Conflict("no")), default);
         var reopened = await RequestAsync(plane);
         Assert.Equal((OperationStatus.Running, 2, 2, 1L, null), (reopened.Status, reopened.Attempt, reopened.FirstAttempt, reopened.Requests, reopened.Error));
         Assert.Empty(await plane.Operations.ReadStepsAsync("op", default));
         Assert.NotNull(await plane.Operations.ReadNoteAsync<OperationStep>("op", "way", default));
 
-        await plane.Operations.FinishAsync("op", OperationStatus.Succeeded, null, null, default);
+        await plane.Operations.FinishAsync(new OperationEnd("op", "op-2"), default);
         Assert.Equal(OperationStatus.Succeeded, (await RequestAsync(plane)).Status);
     }
 
@@ -78,8 +78,26 @@ public sealed class OperationTests(AzuriteFixture azurite)
         await RequestAsync(plane);
         await RequestAsync(plane);
 
-        Assert.False(await plane.Operations.FinishAsync("op", OperationStatus.Succeeded, null, requestsServed: 1, default));
-        Assert.True(await plane.Operations.FinishAsync("op", OperationStatus.Succeeded, null, requestsServed: 2, default));
+        Assert.False(await plane.Operations.FinishAsync(new OperationEnd("op", "op-1", RequestsServed: 1), default));
+        Assert.True(await plane.Operations.FinishAsync(new OperationEnd("op", "op-1", RequestsServed: 2), default));
+    }
+
+    [Fact]
+    public async Task The_end_of_an_earlier_run_that_comes_late_neither_ends_the_present_run_nor_takes_its_locks()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await RequestAsync(plane);
+        await FinishAsync(plane, "op-1", ApiError.Conflict("no"));
+        await RequestAsync(plane);
+        await plane.Get<LockStore>().TryAcquireAsync("op", ResourceLocks.ExclusiveCluster, default);
+
+        Assert.True(await FinishAsync(plane, "op-1", ApiError.Conflict("no")));
+        Assert.Equal((OperationStatus.Running, 2), await StandAsync(plane));
+        Assert.NotEmpty(await plane.LocksAsync());
+
+        Assert.True(await FinishAsync(plane, "op-2", error: null));
+        Assert.Equal((OperationStatus.Succeeded, 2), await StandAsync(plane));
+        Assert.Empty(await plane.LocksAsync());
     }
 
     [Fact]
@@ -196,6 +214,9 @@ public sealed class OperationTests(AzuriteFixture azurite)
         Assert.Equal("Lock", Assert.Single(found.Read<Operation>().Steps).Name);
         Assert.Equal((404, "NotFound"), (missing.Status, missing.Problem.Code));
     }
+
+    private static Task<bool> FinishAsync(ControlPlane plane, string instanceId, ApiError? error) =>
+        plane.RunAsync<FinishOperation, bool>(f => f.RunAsync(new OperationEnd("op", instanceId, error), default));
 
     private static Task<OperationHead> RequestAsync(ControlPlane plane) =>
         plane.Operations.RequestAsync("op", "Broadcast", Input, OperationStarter.UnlessSucceeded, default);
