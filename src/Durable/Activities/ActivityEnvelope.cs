@@ -43,7 +43,8 @@ public static class ActivityEnvelope
 
             if (root.TryGetProperty(FailedProperty, out JsonElement failed))
             {
-                throw new TaskFailedException(name, taskId, failed.Deserialize<TaskFailureDetails>(BatonJson.Options)!);
+                TaskFailureDetails details = failed.Deserialize<TaskFailureDetails>(BatonJson.Options) ?? throw new JsonException("The failure has no details.");
+                throw new TaskFailedException(name, taskId, details.Plain());
             }
 
             if (root.TryGetProperty(OkProperty, out JsonElement ok))

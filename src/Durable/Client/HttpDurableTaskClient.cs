@@ -38,8 +38,9 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
         StartOrchestrationOptions? options = null,
         CancellationToken cancellation = default)
     {
+        ArgumentException.ThrowIfNullOrWhiteSpace(orchestratorName.Name, nameof(orchestratorName));
         string id = CheckId(options?.InstanceId ?? Guid.NewGuid().ToString("N"));
-        Uri uri = At($"orchestrators/{Segment(TaskName.FromString(orchestratorName.Name).Name)}/{Segment(id)}");
+        Uri uri = At($"orchestrators/{Segment(orchestratorName.Name)}/{Segment(id)}");
         using HttpResponseMessage response = await _http.PostAsync(uri, input is null ? null : Json(input), cancellation).ConfigureAwait(false);
         if (response.StatusCode is HttpStatusCode.Conflict)
         {

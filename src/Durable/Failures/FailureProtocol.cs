@@ -1,14 +1,12 @@
-using Baton.Core.Api;
+using System.Text.Json;
 using Google.Protobuf.WellKnownTypes;
 using Protocol = Microsoft.DurableTask.Protobuf;
 
 namespace Baton.Durable;
 
-/// <summary>Failure details to and from the protocol's message.</summary>
+/// <summary>Failure details to and from the protocol's message and an activity's JSON.</summary>
 internal static class FailureProtocol
 {
-    private const string ApiCodeProperty = "apiCode";
-
     public static Protocol.TaskFailureDetails ToProtocol(this TaskFailureDetails details)
     {
         var message = new Protocol.TaskFailureDetails
@@ -19,9 +17,9 @@ internal static class FailureProtocol
             InnerFailure = details.InnerFailure?.ToProtocol(),
             IsNonRetriable = details.IsNonRetriable,
         };
-        if (details.ApiCode is { } code)
+        foreach ((string name, object? value) in details.Properties ?? new Dictionary<string, object?>(StringComparer.Ordinal))
         {
-            message.Properties[ApiCodeProperty] = Value.ForString(code.ToString());
+            message.Properties[name] = ProtocolValues.FromPlain(value);
         }
 
         return message;
@@ -31,11 +29,27 @@ internal static class FailureProtocol
     public static TaskFailureDetails ToDetails(this Protocol.TaskFailureDetails? message) => message is null
         ? new TaskFailureDetails(
             "Unknown",
-            "The host reported the failure without details: perhaps no function of this name is deployed, or the child was terminated.")
-        : new TaskFailureDetails(message.ErrorType, message.ErrorMessage, message.StackTrace, message.InnerFailure?.ToDetails())
+            "The host reported the failure without details: perhaps no function of this name is deployed, or the child was terminated.",
+            StackTrace: null,
+            InnerFailure: null,
+            Properties: null)
+        : new TaskFailureDetails(
+            message.ErrorType,
+            message.ErrorMessage,
+            message.StackTrace,
+            message.InnerFailure?.ToDetails(),
+            message.Properties.Count == 0 ? null : ProtocolValues.ToPlain(message.Properties))
         {
             IsNonRetriable = message.IsNonRetriable,
-            ApiCode = message.Properties.TryGetValue(ApiCodeProperty, out Value? value)
-                && System.Enum.TryParse(value.StringValue, out ApiErrorCode code) ? code : null,
         };
+
+    /// <summary>Details as read from JSON, with the values of their properties in the same form as from the protocol.</summary>
+    public static TaskFailureDetails Plain(this TaskFailureDetails read) => read with
+    {
+        InnerFailure = read.InnerFailure?.Plain(),
+        Properties = read.Properties?.ToDictionary(
+            static property => property.Key,
+            static property => property.Value is JsonElement json ? ProtocolValues.ToPlain(Value.Parser.ParseJson(json.GetRawText())) : property.Value,
+            StringComparer.Ordinal),
+    };
 }

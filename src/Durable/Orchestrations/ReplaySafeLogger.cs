@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Baton.Durable;
 
+/// <summary>A logger that is silent while the orchestration is replayed.</summary>
 internal sealed class ReplaySafeLogger(TaskOrchestrationContext context, ILogger logger) : ILogger
 {
     public IDisposable? BeginScope<TState>(TState state)
@@ -16,5 +17,17 @@ internal sealed class ReplaySafeLogger(TaskOrchestrationContext context, ILogger
         {
             logger.Log(logLevel, eventId, state, exception, formatter);
         }
+    }
+}
+
+/// <summary>Makes loggers that are silent while the orchestration is replayed; the factory behind it stays its owner's.</summary>
+internal sealed class ReplaySafeLoggerFactory(TaskOrchestrationContext context, ILoggerFactory loggers) : ILoggerFactory
+{
+    public ILogger CreateLogger(string categoryName) => new ReplaySafeLogger(context, loggers.CreateLogger(categoryName));
+
+    public void AddProvider(ILoggerProvider provider) => loggers.AddProvider(provider);
+
+    public void Dispose()
+    {
     }
 }

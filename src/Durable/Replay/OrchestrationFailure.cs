@@ -14,7 +14,6 @@ internal static class OrchestrationFailure
         details = error switch
         {
             NonDeterminismException => details with { ErrorType = NonDeterminismException.ErrorType },
-            OutOfMemoryException => details with { InnerFailure = details },
 
             // It was an activity that ran out of memory. The same history would fail every further turn alike, without end.
             TaskFailedException { FailureDetails: var cause } when string.Equals(cause.ErrorType, RunAgainType, StringComparison.Ordinal)

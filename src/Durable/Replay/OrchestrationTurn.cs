@@ -9,29 +9,61 @@ namespace Baton.Durable.Replay;
 /// One turn of an orchestration: feeds the history to the code, event by event, the past ones first, and runs the code
 /// after each until it waits again. What the code asked for beyond the history is the turn's outcome.
 /// </summary>
+/// <param name="request">The history.</param>
+/// <param name="find">The orchestrator of a name, or null when there is none.</param>
+/// <param name="loggerFactory">Makes the loggers of the orchestrator and of the turn.</param>
+/// <param name="blockingGrace">How long the code may block the turn's thread, in all.</param>
 internal sealed class OrchestrationTurn(
     OrchestratorRequest request,
     Func<string, Func<TaskOrchestrationContext, Task<object?>>?> find,
-    ILoggerFactory loggerFactory)
+    ILoggerFactory loggerFactory,
+    TimeSpan blockingGrace)
 {
     // An internal timer by which the platform splits large batches; the code knows nothing of it.
     private const int BatchTimerId = -100;
-
-    private const string Rule = "It may await only tasks of its context, and never with ConfigureAwait(false).";
 
     private readonly ActionLedger _ledger = new();
     private readonly ExternalEvents _events = new();
     private readonly ReplayClock _clock = new();
     private readonly Queue<HistoryEvent> _heldWhileSuspended = new();
+    private readonly ILogger _log = loggerFactory.CreateLogger<OrchestrationTurn>();
     private ReplayContext? _context;
     private Task<object?>? _code;
     private ExecutionTerminatedEvent? _terminated;
     private bool _isSuspended;
 
+    /// <summary>Why the execution failed in this turn, or null.</summary>
+    public Exception? Failure { get; private set; }
+
     /// <summary>Runs the turn on the calling thread.</summary>
     public OrchestratorResponse Run()
     {
-        using var thread = new TurnThread();
+        OrchestratorResponse response = RunCode();
+
+        // Only here, outside the turn: a logger may have to wait for its lock.
+        if (Failure is not null)
+        {
+            _log.LogWarning(Failure, "A turn of orchestration {InstanceId} failed.", request.InstanceId);
+        }
+        else if (_ledger.FirstDifference is { } difference)
+        {
+            _log.LogWarning(
+                "Orchestration {InstanceId} is not deterministic, or its code was changed while it was running: the {What} with id {Id} was recorded as {Recorded}, "
+                + "but replayed the code asks for {Asked}. Instead of the wall clock use CurrentUtcDateTime, instead of Guid.NewGuid NewGuid, and an activity's result "
+                + "instead of random values, settings and the environment.",
+                request.InstanceId,
+                difference.What,
+                difference.Id,
+                difference.Recorded,
+                difference.Asked);
+        }
+
+        return response;
+    }
+
+    private OrchestratorResponse RunCode()
+    {
+        using var thread = new TurnThread(blockingGrace, LogLate);
         OrchestratorAction? completion;
         try
         {
@@ -44,13 +76,20 @@ internal sealed class OrchestrationTurn(
         catch (Exception error)
         {
             // The history does not fit the code, or code that nobody awaits (async void) threw: what was asked for before is void.
-            return Respond([Failed(error)]);
+            // What the code did before, where it left its turn, explains more than what came of it.
+            return Respond([Failed(Misuse(thread) ?? error)]);
         }
 
         // A suspended instance sends nothing; once resumed, replay asks for the same actions again.
         IEnumerable<OrchestratorAction> unsent = _isSuspended ? [] : _ledger.Unsent;
         return Respond(completion is null ? unsent : unsent.Append(completion));
     }
+
+    private void LogLate(string operation) => _log.LogWarning(
+        "Orchestration {InstanceId} is not deterministic: after the end of a turn came {Operation}, which was not run. {Rule}",
+        request.InstanceId,
+        operation,
+        TurnThread.Rule);
 
     private void Feed(IEnumerable<HistoryEvent> history, TurnThread thread)
     {
@@ -128,7 +167,7 @@ internal sealed class OrchestrationTurn(
                 _terminated = happened.ExecutionTerminated;
                 break;
             case EventKind.OrchestratorCompleted or EventKind.ExecutionCompleted or EventKind.ContinueAsNew:
-            case EventKind.GenericEvent or EventKind.HistoryState:
+            case EventKind.GenericEvent or EventKind.HistoryState or EventKind.ExecutionRewound:
                 break;
             default:
                 throw new NotSupportedException(
@@ -145,7 +184,7 @@ internal sealed class OrchestrationTurn(
             return;
         }
 
-        _context = new ReplayContext(thread, started, request.InstanceId, _ledger, _events, _clock, loggerFactory);
+        _context = new ReplayContext(thread, started, request.InstanceId, ProtocolValues.ToPlain(request.Properties), _ledger, _events, _clock, loggerFactory);
         _code = RunCodeAsync(_context);
 
         // Awaited here, the end of the code counts only when it is reached inside the turn.
@@ -156,6 +195,9 @@ internal sealed class OrchestrationTurn(
             return await code(context).ConfigureAwait(true);
         }
     }
+
+    private static InvalidOperationException? Misuse(TurnThread thread)
+        => thread.Misuse is { } misuse ? new($"The orchestrator left its turn ({misuse}). {TurnThread.Rule}") : null;
 
     /// <summary>How the execution ends with this turn, or null when it goes on.</summary>
     private OrchestratorAction? Completion(TurnThread thread)
@@ -175,9 +217,9 @@ internal sealed class OrchestrationTurn(
             throw new InvalidOperationException("The history holds no ExecutionStarted event.");
         }
 
-        if (thread.Misuse is { } misuse)
+        if (Misuse(thread) is { } misuse)
         {
-            throw new InvalidOperationException($"The orchestrator left its turn ({misuse}). {Rule}");
+            throw misuse;
         }
 
         if (_ledger.HasOpenTasks)
@@ -196,7 +238,7 @@ internal sealed class OrchestrationTurn(
             ? null
             : throw new InvalidOperationException(
                 "The orchestrator waits, but for nothing that the host could ever complete: "
-                + $"no activity, sub-orchestration, timer or external event is open. {Rule}");
+                + $"no activity, sub-orchestration, timer or external event is open. {TurnThread.Rule}");
     }
 
     private CompleteOrchestrationAction Ended(object? result)
@@ -206,14 +248,14 @@ internal sealed class OrchestrationTurn(
             return new() { OrchestrationStatus = OrchestrationStatus.Completed, Result = DurableJson.Write(result) };
         }
 
-        var again = new CompleteOrchestrationAction { OrchestrationStatus = OrchestrationStatus.ContinuedAsNew, Result = next.Input };
+        var again = new CompleteOrchestrationAction { OrchestrationStatus = OrchestrationStatus.ContinuedAsNew, Result = next.Input, NewVersion = next.Version };
         again.CarryoverEvents.AddRange(next.KeepsEvents ? _events.Unclaimed : []);
         return again;
     }
 
     private OrchestratorAction Failed(Exception error)
     {
-        loggerFactory.CreateLogger<OrchestrationTurn>().LogWarning(error, "Orchestration {InstanceId} failed.", request.InstanceId);
+        Failure = error;
         return Complete(new CompleteOrchestrationAction
         {
             OrchestrationStatus = OrchestrationStatus.Failed,

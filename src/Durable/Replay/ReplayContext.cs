@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.DurableTask.Protobuf;
 using Microsoft.Extensions.Logging;
@@ -9,6 +10,7 @@ internal sealed class ReplayContext(
     TurnThread thread,
     ExecutionStartedEvent started,
     string instanceId,
+    IReadOnlyDictionary<string, object?> properties,
     ActionLedger ledger,
     ExternalEvents events,
     ReplayClock clock,
@@ -17,20 +19,30 @@ internal sealed class ReplayContext(
     // The longest timer that every storage provider of the extension takes.
     private static readonly TimeSpan MaxTimer = TimeSpan.FromDays(3);
 
+    private static readonly Dictionary<string, string> NoTags = new(StringComparer.Ordinal);
+
     private int _guids;
 
     public override TaskName Name => new(started.Name);
 
     public override string InstanceId => instanceId;
 
+    public override ParentOrchestrationInstance? Parent { get; } = started.ParentInstance is { } parent
+        ? new ParentOrchestrationInstance(new TaskName(parent.Name ?? string.Empty), parent.OrchestrationInstance?.InstanceId ?? string.Empty)
+        : null;
+
     public override DateTime CurrentUtcDateTime => clock.UtcNow;
 
     public override bool IsReplaying => clock.IsReplaying;
 
+    public override string Version => started.Version ?? string.Empty;
+
+    public override IReadOnlyDictionary<string, object?> Properties => properties;
+
     /// <summary>The last custom status, as JSON text.</summary>
     public string? CustomStatus { get; private set; }
 
-    /// <summary>What the code asked for by <see cref="ContinueAsNew"/>, or null.</summary>
+    /// <summary>What the code asked for by <see cref="ContinueAsNew(ContinueAsNewOptions)"/>, or null.</summary>
     public NextExecution? Next { get; private set; }
 
     protected override ILoggerFactory LoggerFactory => loggerFactory;
@@ -42,31 +54,42 @@ internal sealed class ReplayContext(
     public override Task<TResult> CallActivityAsync<TResult>(TaskName name, object? input = null, TaskOptions? options = null)
     {
         thread.Verify(nameof(CallActivityAsync));
-        name = TaskName.FromString(name.Name);
+        ArgumentException.ThrowIfNullOrWhiteSpace(name.Name, nameof(name));
+        RefuseOptionsAsInput(input, options);
         string? json = DurableJson.Write(input);
-        return WithRetriesAsync(options?.Retry, async () =>
+        return RetryLoop.RunAsync(options?.Retry, this, async () =>
         {
-            var action = new OrchestratorAction { ScheduleTask = new ScheduleTaskAction { Name = name.Name, Input = json } };
+            var schedule = new ScheduleTaskAction { Name = name.Name, Input = json, Version = Given(options?.Version ?? Version) };
+            schedule.Tags.Add(options?.Tags ?? NoTags);
+            var action = new OrchestratorAction { ScheduleTask = schedule };
             string? answer = await ledger.AddAwaited(action).ConfigureAwait(true);
             return ActivityEnvelope.Unwrap<TResult>(name.Name, action.Id, answer);
         });
     }
 
-    public override Task<TResult> CallSubOrchestratorAsync<TResult>(TaskName name, object? input = null, TaskOptions? options = null)
+    public override Task<TResult> CallSubOrchestratorAsync<TResult>(TaskName orchestratorName, object? input = null, TaskOptions? options = null)
     {
         thread.Verify(nameof(CallSubOrchestratorAsync));
-        name = TaskName.FromString(name.Name);
+        ArgumentException.ThrowIfNullOrWhiteSpace(orchestratorName.Name, nameof(orchestratorName));
+        RefuseOptionsAsInput(input, options);
         string? json = DurableJson.Write(input);
         string? childId = (options as SubOrchestrationOptions)?.InstanceId;
-        return WithRetriesAsync(options?.Retry, async () =>
+        return RetryLoop.RunAsync(options?.Retry, this, async () =>
         {
-            var create = new CreateSubOrchestrationAction { Name = name.Name, Input = json, InstanceId = childId ?? NewGuid().ToString("N") };
+            var create = new CreateSubOrchestrationAction
+            {
+                Name = orchestratorName.Name,
+                Input = json,
+                InstanceId = childId ?? NewGuid().ToString("N"),
+                Version = Given(options?.Version ?? DefaultVersion),
+            };
+            create.Tags.Add(options?.Tags ?? NoTags);
             string? result = await ledger.AddAwaited(new OrchestratorAction { CreateSubOrchestration = create }).ConfigureAwait(true);
             return DurableJson.Read<TResult>(result)!;
         });
     }
 
-    public override Task CreateTimer(DateTime fireAt, CancellationToken cancellationToken = default)
+    public override Task CreateTimer(DateTime fireAt, CancellationToken cancellationToken)
     {
         thread.Verify(nameof(CreateTimer));
         DateTime fireAtUtc = fireAt.Kind is DateTimeKind.Local ? fireAt.ToUniversalTime() : DateTime.SpecifyKind(fireAt, DateTimeKind.Utc);
@@ -82,7 +105,7 @@ internal sealed class ReplayContext(
             : EventAsync<T>(eventName, cancellationToken);
     }
 
-    public override void SendEvent(string instanceId, string eventName, object? payload)
+    public override void SendEvent(string instanceId, string eventName, object payload)
     {
         thread.Verify(nameof(SendEvent));
         ArgumentException.ThrowIfNullOrWhiteSpace(instanceId);
@@ -99,9 +122,13 @@ internal sealed class ReplayContext(
     }
 
     public override void ContinueAsNew(object? newInput = null, bool preserveUnprocessedEvents = true)
+        => ContinueAsNew(new ContinueAsNewOptions { NewInput = newInput, PreserveUnprocessedEvents = preserveUnprocessedEvents });
+
+    public override void ContinueAsNew(ContinueAsNewOptions options)
     {
         thread.Verify(nameof(ContinueAsNew));
-        Next = new NextExecution(DurableJson.Write(newInput), preserveUnprocessedEvents);
+        ArgumentNullException.ThrowIfNull(options);
+        Next = new NextExecution(DurableJson.Write(options.NewInput), options.PreserveUnprocessedEvents, Given(options.NewVersion));
     }
 
     public override void SetCustomStatus(object? customStatus)
@@ -116,22 +143,15 @@ internal sealed class ReplayContext(
         return ReplayGuid.Create(instanceId, clock.UtcNow, _guids++);
     }
 
-    private async Task<T> WithRetriesAsync<T>(RetryPolicy? policy, Func<Task<T>> attempt)
-    {
-        DateTime firstStarted = clock.UtcNow;
-        for (int attempts = 1; ; attempts++)
-        {
-            TimeSpan delay;
-            try
-            {
-                return await attempt().ConfigureAwait(true);
-            }
-            catch (TaskFailedException failed) when (policy?.NextDelay(attempts, clock.UtcNow - firstStarted, failed.FailureDetails) is { } next)
-            {
-                delay = next;
-            }
+    private string? DefaultVersion => properties.TryGetValue("defaultVersion", out object? version) ? version as string : null;
 
-            await TimerAsync(clock.UtcNow + delay, CancellationToken.None).ConfigureAwait(true);
+    private static string? Given(string? version) => string.IsNullOrWhiteSpace(version) ? null : version;
+
+    private static void RefuseOptionsAsInput(object? input, TaskOptions? options, [CallerArgumentExpression(nameof(input))] string? parameter = null)
+    {
+        if (input is TaskOptions && options is null)
+        {
+            throw new ArgumentException("Options were given where the input belongs, and no options. An overload without an input takes them, or the third parameter.", parameter);
         }
     }
 
@@ -155,9 +175,9 @@ internal sealed class ReplayContext(
 
     private async Task<T> EventAsync<T>(string eventName, CancellationToken cancellationToken)
     {
-        TaskCompletionSource<string?> payload = events.Claim(eventName);
-        using CancellationTokenRegistration registration = OnCancelled(() => events.Abandon(payload, cancellationToken), cancellationToken);
-        return DurableJson.Read<T>(await payload.Task.ConfigureAwait(true))!;
+        ExternalEvents.Waiter waiter = events.Claim(eventName);
+        using CancellationTokenRegistration registration = OnCancelled(() => events.Abandon(waiter, cancellationToken), cancellationToken);
+        return DurableJson.Read<T>(await waiter.Payload.Task.ConfigureAwait(true))!;
     }
 
     private CancellationTokenRegistration OnCancelled(Action abandon, CancellationToken cancellationToken) => cancellationToken.UnsafeRegister(
@@ -184,4 +204,5 @@ internal sealed class ReplayClock
 /// <summary>What the next execution of a continued orchestration starts with.</summary>
 /// <param name="Input">JSON text.</param>
 /// <param name="KeepsEvents">Whether events nobody has taken go with it.</param>
-internal sealed record NextExecution(string? Input, bool KeepsEvents);
+/// <param name="Version">Its version; null for the present one's.</param>
+internal sealed record NextExecution(string? Input, bool KeepsEvents, string? Version);

@@ -33,6 +33,6 @@ internal sealed record Backoff(TimeSpan First, TimeSpan Longest)
     public Task WaitAsync(TaskOrchestrationContext context, int round)
     {
         var wait = First * Math.Pow(2, Math.Min(round, 20));
-        return context.CreateTimer(wait < Longest ? wait : Longest);
+        return context.CreateTimer(wait < Longest ? wait : Longest, CancellationToken.None);
     }
 }

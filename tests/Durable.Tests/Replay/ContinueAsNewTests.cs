@@ -71,7 +71,7 @@ public sealed class ContinueAsNewTests
     {
         var orchestrator = new Orchestrator(context =>
         {
-            context.SendEvent("other", "Go", payload: null);
+            context.SendEvent("other", "Go", payload: 1);
             context.ContinueAsNew();
             return Task.FromResult<object?>(null);
         });

@@ -112,7 +112,7 @@ public sealed class FailureTests
 
     [Fact]
     public void A_turn_that_runs_out_of_memory_asks_the_host_to_run_it_again()
-        => Assert.Equal("System.OutOfMemoryException", new Orchestrator(_ => Task.FromException<object?>(OutOfMemory)).FirstTurn(Turn(), Started()).Failure().InnerFailure.ErrorType);
+        => new Orchestrator(_ => Task.FromException<object?>(OutOfMemory)).FirstTurn(Turn(), Started()).AsksForTheSameTurnAgain();
 
     [Fact]
     public void An_activity_that_ran_out_of_memory_does_not()

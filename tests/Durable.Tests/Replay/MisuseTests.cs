@@ -77,7 +77,7 @@ public sealed class MisuseTests
         Exception? refusal = null;
         var orchestrator = new Orchestrator(context =>
         {
-            var other = new Thread(() => refusal = Record.Exception(() => { context.SendEvent("a", "b", payload: null); }));
+            var other = new Thread(() => refusal = Record.Exception(() => { context.SendEvent("a", "b", payload: 1); }));
             other.Start();
             other.Join();
             return Task.FromResult<object?>(null);
@@ -95,7 +95,7 @@ public sealed class MisuseTests
             kept = context;
             return Task.FromResult<object?>(null);
         }).FirstTurn(Turn(), Started());
-        Assert.Throws<InvalidOperationException>(() => kept!.SendEvent("a", "b", payload: null));
+        Assert.Throws<InvalidOperationException>(() => kept!.SendEvent("a", "b", payload: 1));
     }
 
     [Fact]

@@ -9,7 +9,7 @@ public sealed class NonDeterminismTests
 
     private static readonly Orchestrator CreatesTimer = new(async context =>
     {
-        await context.CreateTimer(TimeSpan.FromSeconds(1));
+        await context.CreateTimer(TimeSpan.FromSeconds(1), CancellationToken.None);
         return null;
     });
 

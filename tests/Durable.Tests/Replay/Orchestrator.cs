@@ -62,6 +62,13 @@ internal static class Outcome
         Assert.Equal(activities, asked, StringComparer.Ordinal);
     }
 
+    /// <summary>The turn was not run, or is not to count: the host is to run it again.</summary>
+    public static void AsksForTheSameTurnAgain(this OrchestratorResponse response)
+    {
+        Assert.True(response.RequiresHistory);
+        Assert.Empty(response.Actions);
+    }
+
     /// <summary>The turn asks for nothing: what was asked for before is still awaited.</summary>
     public static void IsWaiting(this OrchestratorResponse response) => Assert.Empty(response.Actions);
 }

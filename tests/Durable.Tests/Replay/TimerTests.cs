@@ -18,7 +18,7 @@ public sealed class TimerTests
     {
         var orchestrator = new Orchestrator(async context =>
         {
-            await context.CreateTimer(new DateTime(2026, 1, 2, 13, 0, 0, DateTimeKind.Unspecified));
+            await context.CreateTimer(new DateTime(2026, 1, 2, 13, 0, 0, DateTimeKind.Unspecified), CancellationToken.None);
             return null;
         });
         Assert.Equal(Noon.AddHours(1), Timer(orchestrator.FirstTurn(Turn(), Started())));
@@ -68,7 +68,7 @@ public sealed class TimerTests
     {
         var orchestrator = new Orchestrator(async context =>
         {
-            _ = context.CreateTimer(TimeSpan.FromHours(1));
+            _ = context.CreateTimer(TimeSpan.FromHours(1), CancellationToken.None);
             return await context.CallActivityAsync<int>("Work");
         });
         orchestrator.NextTurn([Turn(), Started(), TimerCreated(0), Scheduled(1, "Work")], Turn(1), Completed(1, 3)).IsWaiting();
@@ -89,7 +89,7 @@ public sealed class TimerTests
 
     private static Orchestrator Waiting(TimeSpan delay) => new(async context =>
     {
-        await context.CreateTimer(delay);
+        await context.CreateTimer(delay, CancellationToken.None);
         return "done";
     });
 

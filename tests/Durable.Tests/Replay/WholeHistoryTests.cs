@@ -24,7 +24,7 @@ public sealed class WholeHistoryTests
             missing = [.. missing.Where((_, i) => !ok[i])];
             if (missing.Length > 0)
             {
-                await context.CreateTimer(wait);
+                await context.CreateTimer(wait, CancellationToken.None);
             }
         }
 
