@@ -218,7 +218,7 @@ public sealed class EngineTakeoverTests(AzuriteFixture azurite, ITestOutputHelpe
             await context.CallActivityAsync<string>("Bulk", 2);
             var sum = (await Task.WhenAll(Enumerable.Range(1, 4).Select(n => context.CallActivityAsync<int>("Add", n)))).Sum();
             await context.CreateTimer(TimeSpan.FromMilliseconds(5), CancellationToken.None);
-            sum += await context.CallSubOrchestratorAsync<int>("Child", context.InstanceId, new SubOrchestrationOptions(InstanceId: "child"));
+            sum += await context.CallSubOrchestratorAsync<int>("Child", context.InstanceId, new SubOrchestrationOptions(instanceId: "child"));
             var said = await context.WaitForExternalEvent<string>("said");
             context.SetCustomStatus("waits");
             return $"{sum} {said[..10]}, {await context.WaitForExternalEvent<string>("go")}";

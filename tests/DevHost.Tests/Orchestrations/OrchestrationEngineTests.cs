@@ -195,7 +195,7 @@ public sealed class OrchestrationEngineTests(AzuriteFixture azurite) : IAsyncDis
             {
                 try
                 {
-                    return await context.CallSubOrchestratorAsync<string>("Waiting", null, new SubOrchestrationOptions(InstanceId: "taken"));
+                    return await context.CallSubOrchestratorAsync<string>("Waiting", null, new SubOrchestrationOptions(instanceId: "taken"));
                 }
                 catch (TaskFailedException e)
                 {

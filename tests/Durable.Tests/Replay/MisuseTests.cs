@@ -160,28 +160,6 @@ public sealed class MisuseTests
             },
             lines);
         orchestrator.NextTurn([Turn(), Started(), Scheduled(0, "Work")], Turn(1), Completed(0, null));
-        Assert.Equal(["after"], lines.Written);
-    }
-
-    private sealed class Lines : ILoggerFactory, ILogger
-    {
-        public List<string> Written { get; } = [];
-
-        public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull
-            => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-            => Written.Add(formatter(state, exception));
-
-        public void Dispose()
-        {
-        }
+        Assert.Equal(["after"], lines.Texts);
     }
 }

@@ -5,7 +5,10 @@ using Microsoft.Extensions.Logging;
 namespace Baton.Durable.Tests.Replay;
 
 /// <summary>Orchestrator code under test, run through the runner's bytes.</summary>
-internal sealed class Orchestrator(Func<TaskOrchestrationContext, Task<object?>> code, ILoggerFactory? loggers = null)
+/// <param name="code">The code.</param>
+/// <param name="loggers">Where it and its turns log.</param>
+/// <param name="blockingGrace">How long it may block its thread; without end when null, so that no test depends on speed.</param>
+internal sealed class Orchestrator(Func<TaskOrchestrationContext, Task<object?>> code, ILoggerFactory? loggers = null, TimeSpan? blockingGrace = null)
 {
     /// <summary>A turn whose events are all new.</summary>
     public OrchestratorResponse FirstTurn(params HistoryEvent[] news) => NextTurn([], news);
@@ -18,12 +21,14 @@ internal sealed class Orchestrator(Func<TaskOrchestrationContext, Task<object?>>
         return Run(request);
     }
 
-    public OrchestratorResponse Run(OrchestratorRequest request)
+    public OrchestratorResponse Run(OrchestratorRequest request, CancellationToken stopping = default)
     {
         string answer = OrchestrationRunner.Run(
             Convert.ToBase64String(request.ToByteArray()),
             name => string.Equals(name, "Main", StringComparison.Ordinal) ? code : null,
-            loggers);
+            loggers,
+            blockingGrace ?? TimeSpan.FromMinutes(5),
+            stopping);
         OrchestratorResponse response = OrchestratorResponse.Parser.ParseFrom(Convert.FromBase64String(answer));
         Assert.Equal(request.InstanceId, response.InstanceId);
         Assert.Equal(response.Actions.Select(action => action.Id).Order(), response.Actions.Select(action => action.Id));
