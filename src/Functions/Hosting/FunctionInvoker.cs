@@ -20,7 +20,9 @@ internal sealed class FunctionInvoker(
     /// <summary>Answers an envelope. Any status but success makes the host drop the body and count the invocation as failed.</summary>
     public Task EnvelopedAsync(FunctionDefinition function, HttpContext host) => AnswerAsync(function, host, async cancellationToken =>
     {
-        using var envelope = await Envelope.ReadAsync(host.Request, cancellationToken);
+        // A turn must be answered well even while the app stops; to read it takes no time worth saving.
+        var reading = function.Trigger is OrchestrationTriggerAttribute ? host.RequestAborted : cancellationToken;
+        using var envelope = await Envelope.ReadAsync(host.Request, reading);
         var answer = function.Trigger switch
         {
             HttpTriggerAttribute => await HttpAsync(function, host, envelope, cancellationToken),
@@ -72,12 +74,13 @@ internal sealed class FunctionInvoker(
         return new InvocationAnswer(outputs);
     }
 
-    // Any status but success would end the orchestration for good, so the runner makes every failure of the code a part of its answer.
+    // Any status but success would end the orchestration for good, so the runner makes every failure of the code a part of its answer, and while
+    // the app stops asks for the turn again.
     private InvocationAnswer Turn(FunctionDefinition function, HttpContext host, Envelope envelope)
     {
         try
         {
-            return InvocationAnswer.Returning(OrchestrationRunner.Run(envelope.Text(function.TriggerName), Orchestrator, loggers));
+            return InvocationAnswer.Returning(OrchestrationRunner.Run(envelope.Text(function.TriggerName), Orchestrator, loggers, lifetime.ApplicationStopping));
         }
         catch (Exception e) when (e is FormatException or InvalidProtocolBufferException)
         {

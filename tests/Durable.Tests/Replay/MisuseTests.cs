@@ -139,6 +139,41 @@ public sealed class MisuseTests
     }
 
     [Fact]
+    public void A_turn_that_comes_when_the_process_stops_is_not_run_but_asked_for_again()
+    {
+        bool ran = false;
+        var orchestrator = new Orchestrator(_ => Task.FromResult<object?>(ran = true));
+        orchestrator.Run(Request(), new CancellationToken(canceled: true)).AsksForTheSameTurnAgain();
+        Assert.False(ran);
+    }
+
+    [Fact]
+    public void A_turn_that_fails_while_the_process_stops_may_have_failed_of_it_and_is_asked_for_again()
+    {
+        using var stopping = new CancellationTokenSource();
+        new Orchestrator(_ => throw Stopped()).Run(Request(), stopping.Token).AsksForTheSameTurnAgain();
+
+        ObjectDisposedException Stopped()
+        {
+            stopping.Cancel();
+            return new ObjectDisposedException("a service");
+        }
+    }
+
+    [Fact]
+    public void A_turn_that_ends_well_while_the_process_stops_counts()
+    {
+        using var stopping = new CancellationTokenSource();
+        Assert.Equal("1", new Orchestrator(_ => Task.FromResult<object?>(Stopped())).Run(Request(), stopping.Token).Output());
+
+        int Stopped()
+        {
+            stopping.Cancel();
+            return 1;
+        }
+    }
+
+    [Fact]
     public void A_request_that_is_none_is_refused()
     {
         Assert.Throws<FormatException>(() => OrchestrationRunner.Run("§", _ => null));
@@ -162,4 +197,6 @@ public sealed class MisuseTests
         orchestrator.NextTurn([Turn(), Started(), Scheduled(0, "Work")], Turn(1), Completed(0, null));
         Assert.Equal(["after"], lines.Texts);
     }
+
+    private static OrchestratorRequest Request() => new() { InstanceId = InstanceId, NewEvents = { Turn(), Started() } };
 }

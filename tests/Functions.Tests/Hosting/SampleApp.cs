@@ -29,6 +29,8 @@ public sealed class SampleApp : IAsyncLifetime
         Client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
     }
 
+    public bool IsStopping => app.Lifetime.ApplicationStopping.IsCancellationRequested;
+
     public Task StopAsync() => app.StopAsync();
 
     public async Task DisposeAsync()
