@@ -44,22 +44,32 @@ public static class OrchestrationRunner
     {
         ArgumentNullException.ThrowIfNull(base64Request);
         ArgumentNullException.ThrowIfNull(find);
-        OrchestratorRequest request = OrchestratorRequest.Parser.ParseFrom(Convert.FromBase64String(base64Request));
-        if (LacksHistory(request) || stopping.IsCancellationRequested)
+        OrchestratorRequest? request = null;
+        try
         {
+            request = OrchestratorRequest.Parser.ParseFrom(Convert.FromBase64String(base64Request));
+            if (LacksHistory(request) || stopping.IsCancellationRequested)
+            {
+                return Encode(AskAgain(request));
+            }
+
+            var turn = new OrchestrationTurn(request, find, loggerFactory ?? NullLoggerFactory.Instance, blockingGrace);
+            OrchestratorResponse response = turn.Run();
+            bool isOfTheProcess = turn.Failure is OutOfMemoryException || (turn.Failure is not null && stopping.IsCancellationRequested);
+            return Encode(isOfTheProcess ? AskAgain(request) : response);
+        }
+        catch (OutOfMemoryException)
+        {
+            // Outside the code: a large history, or a large answer.
             return Encode(AskAgain(request));
         }
-
-        var turn = new OrchestrationTurn(request, find, loggerFactory ?? NullLoggerFactory.Instance, blockingGrace);
-        OrchestratorResponse response = turn.Run();
-        bool isOfTheProcess = turn.Failure is OutOfMemoryException || (turn.Failure is not null && stopping.IsCancellationRequested);
-        return Encode(isOfTheProcess ? AskAgain(request) : response);
     }
 
     private static string Encode(OrchestratorResponse response) => Convert.ToBase64String(response.ToByteArray());
 
     // Without any action: the host then runs the same turn again, with the whole history.
-    private static OrchestratorResponse AskAgain(OrchestratorRequest request) => new() { InstanceId = request.InstanceId, RequiresHistory = true };
+    private static OrchestratorResponse AskAgain(OrchestratorRequest? request)
+        => new() { InstanceId = request?.InstanceId ?? string.Empty, RequiresHistory = true };
 
     // An extended session: the host trusts the worker to remember the past events. This one keeps nothing between turns.
     private static bool LacksHistory(OrchestratorRequest request)

@@ -90,4 +90,52 @@ public sealed class ContinueAsNewTests
         });
         Assert.Contains("waits", orchestrator.FirstTurn(Turn(), Started()).Failure().ErrorMessage, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("2.0", "2.0")]
+    [InlineData(" ", null)]
+    [InlineData(null, null)]
+    public void Goes_to_a_new_version_when_told_to(string? asked, string? sent)
+    {
+        var orchestrator = new Orchestrator(context =>
+        {
+            context.ContinueAsNew(new ContinueAsNewOptions { NewInput = 5, NewVersion = asked, PreserveUnprocessedEvents = false });
+            return Task.FromResult<object?>(null);
+        });
+        CompleteOrchestrationAction completion = orchestrator.FirstTurn(Turn(), Started(), Raised("x", "1")).Completion();
+        Assert.Equal((OrchestrationStatus.ContinuedAsNew, "5", sent), (completion.OrchestrationStatus, completion.Result, completion.NewVersion));
+        Assert.Empty(completion.CarryoverEvents);
+    }
+
+    [Fact]
+    public void The_last_call_counts()
+    {
+        var orchestrator = new Orchestrator(context =>
+        {
+            context.ContinueAsNew(1);
+            context.ContinueAsNew(2, preserveUnprocessedEvents: false);
+            return Task.FromResult<object?>(null);
+        });
+        CompleteOrchestrationAction completion = orchestrator.FirstTurn(Turn(), Started(), Raised("x", "1")).Completion();
+        Assert.Equal("2", completion.Result);
+        Assert.Empty(completion.CarryoverEvents);
+    }
+
+    [Fact]
+    public void Code_that_fails_after_it_has_failed()
+    {
+        var orchestrator = new Orchestrator(context =>
+        {
+            context.ContinueAsNew(1);
+            throw new InvalidOperationException("after all");
+        });
+        Assert.Equal("after all", orchestrator.FirstTurn(Turn(), Started()).Failure().ErrorMessage);
+    }
+
+    [Fact]
+    public void Carried_over_events_come_first_in_the_next_execution()
+    {
+        var orchestrator = new Orchestrator(async context => new[] { await context.WaitForExternalEvent<int>("a"), await context.WaitForExternalEvent<int>("a") });
+        Assert.Equal("[1,2]", orchestrator.FirstTurn(Turn(), Started(), Raised("a", "1"), Raised("A", "2"), Raised("a", "3")).Output());
+    }
 }

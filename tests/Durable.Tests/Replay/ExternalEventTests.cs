@@ -88,6 +88,56 @@ public sealed class ExternalEventTests
         orchestrator.NextTurn([Turn(), Started(), Sent(0, "go"), Scheduled(1, "Work")], Turn(1)).IsWaiting();
     }
 
+    [Fact]
+    public void A_wait_with_a_timeout_can_be_ended_from_outside_too()
+    {
+        var orchestrator = new Orchestrator(async context =>
+        {
+            using var end = new CancellationTokenSource();
+            Task<int> wait = context.WaitForExternalEvent<int>("n", TimeSpan.FromMinutes(1), end.Token);
+            await context.CallActivityAsync("Work");
+            end.Cancel();
+            await Assert.ThrowsAsync<TaskCanceledException>(() => wait);
+            return await context.WaitForExternalEvent<int>("n");
+        });
+        Assert.Equal("6", orchestrator.NextTurn([Turn(), Started(), TimerCreated(0), Scheduled(1, "Work")], Turn(1), Completed(1, null), Raised("n", "6")).Output());
+    }
+
+    [Fact]
+    public void An_event_without_a_payload_gives_the_types_default()
+        => Assert.Equal("0", new Orchestrator(async context => await context.WaitForExternalEvent<int>("n")).FirstTurn(Turn(), Started(), Raised("n")).Output());
+
+    [Fact]
+    public void Many_events_and_many_waiters_meet_in_order()
+    {
+        const int Many = 10_000;
+        var takes = new Orchestrator(async context =>
+        {
+            await context.CallActivityAsync("Work");
+            long sum = 0;
+            for (int i = 0; i < Many; i++)
+            {
+                Assert.Equal(i, await context.WaitForExternalEvent<int>("n"));
+                sum += i;
+            }
+
+            return sum;
+        });
+        HistoryEvent[] raised = [.. Enumerable.Range(0, Many).Select(i => Raised("n", $"{i}"))];
+        Assert.Equal("49995000", takes.FirstTurn([Turn(), Started(), Scheduled(0, "Work"), .. raised, Completed(0, null)]).Output());
+
+        var waits = new Orchestrator(async context =>
+        {
+            using var end = new CancellationTokenSource();
+            Task<int>[] cancelled = [.. Enumerable.Range(0, Many).Select(_ => context.WaitForExternalEvent<int>("n", end.Token))];
+            Task<int>[] waiters = [.. Enumerable.Range(0, Many).Select(_ => context.WaitForExternalEvent<int>("n"))];
+            end.Cancel();
+            Assert.All(cancelled, wait => Assert.True(wait.IsCanceled));
+            return (await Task.WhenAll(waiters)).SequenceEqual(Enumerable.Range(0, Many));
+        });
+        Assert.Equal("true", waits.FirstTurn([Turn(), Started(), .. raised]).Output());
+    }
+
     private static Orchestrator WithTimeout() => new(async context =>
     {
         try

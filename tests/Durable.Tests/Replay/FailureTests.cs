@@ -139,4 +139,36 @@ public sealed class FailureTests
 
         Assert.Equal(9, depth);
     }
+
+    [Fact]
+    public void A_failure_keeps_its_types_and_causes_up_through_three_levels()
+    {
+        var calls = new Orchestrator(async context => await context.CallSubOrchestratorAsync<int>("Child"));
+        ProtocolDetails lowest = CallsWork.NextTurn(Calling, Turn(1), Threw(0, new ApiException(ApiErrorCode.Conflict, "lock held"))).Failure();
+        ProtocolDetails middle = calls.NextTurn([Turn(), Started(), ChildCreated(0, "Child")], Turn(1), ChildFailed(0, lowest)).Failure();
+        ProtocolDetails top = calls.NextTurn([Turn(), Started(), ChildCreated(0, "Child")], Turn(1), ChildFailed(0, middle)).Failure();
+
+        string taskFailed = typeof(TaskFailedException).FullName!;
+        Assert.Equal([taskFailed, taskFailed, taskFailed, typeof(ApiException).FullName!], Causes(top).Select(cause => cause.ErrorType));
+        Assert.Equal("lock held", Causes(top).Last().ErrorMessage);
+        Assert.Equal("Conflict", Causes(top).Last().Properties["apiCode"].StringValue);
+
+        static IEnumerable<ProtocolDetails> Causes(ProtocolDetails? details)
+        {
+            for (; details is not null; details = details.InnerFailure)
+            {
+                yield return details;
+            }
+        }
+    }
+
+    [Fact]
+    public void Properties_of_every_kind_pass_from_child_to_parent()
+    {
+        var details = new ProtocolDetails { ErrorType = "E", ErrorMessage = "m" };
+        details.Properties["all"] = Google.Protobuf.WellKnownTypes.Value.Parser.ParseJson("""{"text":"x","number":1.5,"flag":true,"none":null,"list":[1,"a"]}""");
+        var calls = new Orchestrator(async context => await context.CallSubOrchestratorAsync<int>("Child"));
+        ProtocolDetails failure = calls.NextTurn([Turn(), Started(), ChildCreated(0, "Child")], Turn(1), ChildFailed(0, details)).Failure();
+        Assert.Equal(details.Properties, failure.InnerFailure.Properties);
+    }
 }

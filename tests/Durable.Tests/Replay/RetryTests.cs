@@ -87,6 +87,15 @@ public sealed class RetryTests
         Assert.Throws<ArgumentOutOfRangeException>(() => new RetryPolicy(1, TimeSpan.FromSeconds(2), retryTimeout: TimeSpan.FromSeconds(1)));
     }
 
+    [Fact]
+    public void Limits_may_be_infinite()
+    {
+        var policy = new RetryPolicy(int.MaxValue, TimeSpan.FromHours(1), backoffCoefficient: 2, maxRetryInterval: Timeout.InfiniteTimeSpan, retryTimeout: Timeout.InfiniteTimeSpan);
+        var failure = new TaskFailureDetails("E", "m", StackTrace: null, InnerFailure: null, Properties: null);
+        Assert.Equal(TimeSpan.FromHours(1024), policy.NextDelay(11, TimeSpan.FromDays(10_000), failure));
+        Assert.Equal(TimeSpan.MaxValue, policy.NextDelay(4000, TimeSpan.Zero, failure));
+    }
+
     private static Orchestrator Retrying(RetryPolicy? policy)
         => new(async context => await context.CallActivityAsync<int>("Work", "in", policy is null ? null : TaskOptions.FromRetryPolicy(policy)));
 

@@ -87,6 +87,49 @@ public sealed class TimerTests
         Assert.Single(response.Actions);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_long_timer_that_is_cancelled_in_any_of_its_pieces_asks_for_no_other(bool inTheSecond)
+    {
+        var orchestrator = new Orchestrator(async context =>
+        {
+            using var end = new CancellationTokenSource();
+            Task timer = context.CreateTimer(TimeSpan.FromDays(7), end.Token);
+            await context.WaitForExternalEvent<int>("stop");
+            end.Cancel();
+            await Assert.ThrowsAsync<TaskCanceledException>(() => timer);
+            return "stopped";
+        });
+        List<HistoryEvent> history = [Turn(), Started(), TimerCreated(0)];
+        if (inTheSecond)
+        {
+            history.AddRange([Turn(Noon.AddDays(3)), TimerFired(0), TimerCreated(1)]);
+        }
+
+        HistoryEvent stop = Raised("stop", "1");
+        Assert.Equal("\"stopped\"", orchestrator.NextTurn(history, Turn(Noon.AddDays(4)), stop).Output());
+        Assert.Equal("\"stopped\"", orchestrator.NextTurn(history, Turn(Noon.AddDays(6)), stop, TimerFired(inTheSecond ? 1 : 0)).Output());
+    }
+
+    [Fact]
+    public void A_timer_that_fired_before_it_was_cancelled_has_fired()
+    {
+        var orchestrator = new Orchestrator(async context =>
+        {
+            using var end = new CancellationTokenSource();
+            Task timer = context.CreateTimer(TimeSpan.FromHours(1), end.Token);
+            await context.WaitForExternalEvent<int>("stop");
+            end.Cancel();
+            return timer.Status.ToString();
+        });
+        Assert.Equal("\"RanToCompletion\"", orchestrator.NextTurn([Turn(), Started(), TimerCreated(0)], Turn(3600), TimerFired(0), Raised("stop", "1")).Output());
+    }
+
+    [Fact]
+    public void A_time_in_the_past_is_asked_for_as_it_is_and_fires_at_once()
+        => Assert.Equal(Noon.AddHours(-1), Timer(Waiting(TimeSpan.FromHours(-1)).FirstTurn(Turn(), Started())));
+
     private static Orchestrator Waiting(TimeSpan delay) => new(async context =>
     {
         await context.CreateTimer(delay, CancellationToken.None);
