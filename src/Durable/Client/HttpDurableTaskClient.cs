@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Baton.Core.Api;
 
@@ -8,6 +9,8 @@ namespace Baton.Durable;
 /// <summary>The durable client over the extension's management HTTP API.</summary>
 public sealed class HttpDurableTaskClient : DurableTaskClient
 {
+    private const string ContinuationHeader = "x-ms-continuation-token";
+
     private static readonly TimeSpan FirstPoll = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan LongestPoll = TimeSpan.FromSeconds(1);
 
@@ -40,7 +43,8 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(orchestratorName.Name, nameof(orchestratorName));
         string id = CheckId(options?.InstanceId ?? Guid.NewGuid().ToString("N"));
-        Uri uri = At($"orchestrators/{Segment(orchestratorName.Name)}/{Segment(id)}");
+        string version = options?.Version is { } given ? $"version={Uri.EscapeDataString(given.Version)}" : string.Empty;
+        Uri uri = At($"orchestrators/{Segment(orchestratorName.Name)}/{Segment(id)}", version);
         using HttpResponseMessage response = await _http.PostAsync(uri, input is null ? null : Json(input), cancellation).ConfigureAwait(false);
         if (response.StatusCode is HttpStatusCode.Conflict)
         {
@@ -70,23 +74,28 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
     }
 
     /// <inheritdoc/>
-    public override async Task<OrchestrationMetadata> WaitForInstanceCompletionAsync(
+    public override IAsyncEnumerable<OrchestrationMetadata> GetAllInstancesAsync(OrchestrationQuery? filter = null)
+    {
+        filter ??= new OrchestrationQuery();
+        ArgumentOutOfRangeException.ThrowIfLessThan(filter.PageSize, 1, nameof(filter));
+        return filter.TaskHubNames?.Any() is true
+            ? throw new ArgumentException("This client lists the instances of its own task hub only.", nameof(filter))
+            : ListAsync(filter);
+    }
+
+    /// <inheritdoc/>
+    public override Task<OrchestrationMetadata> WaitForInstanceStartAsync(
         string instanceId,
         bool getInputsAndOutputs = false,
         CancellationToken cancellation = default)
-    {
-        for (TimeSpan wait = FirstPoll; ; wait = wait * 2 < LongestPoll ? wait * 2 : LongestPoll)
-        {
-            OrchestrationMetadata instance = await GetInstanceAsync(instanceId, getInputsAndOutputs, cancellation).ConfigureAwait(false)
-                ?? throw new DurableTaskClientException(HttpStatusCode.NotFound, $"There is no orchestration instance '{instanceId}'.");
-            if (instance.IsCompleted)
-            {
-                return instance;
-            }
+        => PollAsync(instanceId, static instance => instance.RuntimeStatus is not OrchestrationRuntimeStatus.Pending, getInputsAndOutputs, cancellation);
 
-            await Task.Delay(wait, _time, cancellation).ConfigureAwait(false);
-        }
-    }
+    /// <inheritdoc/>
+    public override Task<OrchestrationMetadata> WaitForInstanceCompletionAsync(
+        string instanceId,
+        bool getInputsAndOutputs = false,
+        CancellationToken cancellation = default)
+        => PollAsync(instanceId, static instance => instance.IsCompleted, getInputsAndOutputs, cancellation);
 
     /// <inheritdoc/>
     public override Task RaiseEventAsync(string instanceId, string eventName, object? eventPayload = null, CancellationToken cancellation = default)
@@ -109,17 +118,33 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
         => PostAsync(Instance(instanceId, "/resume", Reason(reason)), content: null, "resumption of", instanceId, cancellation);
 
     /// <inheritdoc/>
-    public override async Task<PurgeResult> PurgeInstanceAsync(string instanceId, CancellationToken cancellation = default)
+    public override Task RewindInstanceAsync(string instanceId, string reason, CancellationToken cancellation = default)
+        => PostAsync(Instance(instanceId, "/rewind", Reason(reason)), content: null, "rewinding of", instanceId, cancellation);
+
+    /// <inheritdoc/>
+    public override async Task<string> RestartAsync(string instanceId, bool restartWithNewInstanceId = false, CancellationToken cancellation = default)
     {
-        using HttpResponseMessage response = await _http.DeleteAsync(Instance(instanceId), cancellation).ConfigureAwait(false);
-        if (response.StatusCode is HttpStatusCode.NotFound)
+        Uri uri = Instance(instanceId, "/restart", $"restartWithNewInstanceId={(restartWithNewInstanceId ? "true" : "false")}");
+        using HttpResponseMessage response = await _http.PostAsync(uri, content: null, cancellation).ConfigureAwait(false);
+        if (response.StatusCode is HttpStatusCode.Conflict)
         {
-            return new PurgeResult(0);
+            throw new OrchestrationAlreadyExistsException(instanceId);
         }
 
-        await EnsureAsync(response, "purge of", instanceId, cancellation).ConfigureAwait(false);
-        PurgeAnswer? answer = await response.Content.ReadFromJsonAsync<PurgeAnswer>(BatonJson.Options, cancellation).ConfigureAwait(false);
-        return new PurgeResult(answer?.InstancesDeleted ?? 0);
+        await EnsureAsync(response, "restart of", instanceId, cancellation).ConfigureAwait(false);
+        StartAnswer? answer = await response.Content.ReadFromJsonAsync<StartAnswer>(BatonJson.Options, cancellation).ConfigureAwait(false);
+        return answer?.Id ?? instanceId;
+    }
+
+    /// <inheritdoc/>
+    public override Task<PurgeResult> PurgeInstanceAsync(string instanceId, CancellationToken cancellation = default)
+        => PurgeAsync(Instance(instanceId), $"purge of instance '{instanceId}'", cancellation);
+
+    /// <inheritdoc/>
+    public override Task<PurgeResult> PurgeAllInstancesAsync(PurgeInstancesFilter filter, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(filter);
+        return PurgeAsync(At("instances/", InstanceFilterQuery.Of(filter)), "purge", cancellation);
     }
 
     private static string CheckId(string instanceId)
@@ -141,15 +166,75 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
 
     private static string Reason(string? reason) => reason is null ? string.Empty : $"reason={Uri.EscapeDataString(reason)}";
 
-    private static async Task EnsureAsync(HttpResponseMessage response, string what, string instanceId, CancellationToken cancellation)
+    private static Task EnsureAsync(HttpResponseMessage response, string what, string instanceId, CancellationToken cancellation)
+        => EnsureAsync(response, $"{what} instance '{instanceId}'", cancellation);
+
+    private static async Task EnsureAsync(HttpResponseMessage response, string what, CancellationToken cancellation)
     {
         if (!response.IsSuccessStatusCode)
         {
             string body = await response.Content.ReadAsStringAsync(cancellation).ConfigureAwait(false);
             throw new DurableTaskClientException(
                 response.StatusCode,
-                $"The host refused the {what} instance '{instanceId}' with {(int)response.StatusCode}: {body}");
+                $"The host refused the {what} with {(int)response.StatusCode}: {body}");
         }
+    }
+
+    private async IAsyncEnumerable<OrchestrationMetadata> ListAsync(OrchestrationQuery filter, [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        Uri uri = At("instances/", InstanceFilterQuery.Of(filter));
+        string? token = filter.ContinuationToken;
+        do
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, uri);
+            if (!string.IsNullOrEmpty(token))
+            {
+                request.Headers.Add(ContinuationHeader, token);
+            }
+
+            using HttpResponseMessage response = await _http.SendAsync(request, cancellation).ConfigureAwait(false);
+            await EnsureAsync(response, "list of instances", cancellation).ConfigureAwait(false);
+            foreach (InstanceStatus status in await response.Content.ReadFromJsonAsync<InstanceStatus[]>(BatonJson.Options, cancellation).ConfigureAwait(false) ?? [])
+            {
+                yield return status.ToMetadata(filter.FetchInputsAndOutputs);
+            }
+
+            // A page may be empty although another follows.
+            token = response.Headers.TryGetValues(ContinuationHeader, out IEnumerable<string>? tokens) ? tokens.First() : null;
+        }
+        while (!string.IsNullOrEmpty(token));
+    }
+
+    private async Task<OrchestrationMetadata> PollAsync(
+        string instanceId,
+        Func<OrchestrationMetadata, bool> isReached,
+        bool getInputsAndOutputs,
+        CancellationToken cancellation)
+    {
+        for (TimeSpan wait = FirstPoll; ; wait = wait * 2 < LongestPoll ? wait * 2 : LongestPoll)
+        {
+            OrchestrationMetadata instance = await GetInstanceAsync(instanceId, getInputsAndOutputs, cancellation).ConfigureAwait(false)
+                ?? throw new DurableTaskClientException(HttpStatusCode.NotFound, $"There is no orchestration instance '{instanceId}'.");
+            if (isReached(instance))
+            {
+                return instance;
+            }
+
+            await Task.Delay(wait, _time, cancellation).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<PurgeResult> PurgeAsync(Uri uri, string what, CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await _http.DeleteAsync(uri, cancellation).ConfigureAwait(false);
+        if (response.StatusCode is HttpStatusCode.NotFound)
+        {
+            return new PurgeResult(0);
+        }
+
+        await EnsureAsync(response, what, cancellation).ConfigureAwait(false);
+        PurgeAnswer? answer = await response.Content.ReadFromJsonAsync<PurgeAnswer>(BatonJson.Options, cancellation).ConfigureAwait(false);
+        return new PurgeResult(answer?.InstancesDeleted ?? 0);
     }
 
     private async Task PostAsync(Uri uri, HttpContent? content, string what, string instanceId, CancellationToken cancellation)
@@ -165,4 +250,6 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
         => new($"{_base}/{path}?{string.Join('&', new[] { query, _query }.Where(static part => part.Length > 0))}");
 
     private sealed record PurgeAnswer(int InstancesDeleted);
+
+    private sealed record StartAnswer(string? Id);
 }

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Primitives;
 
 namespace Baton.Durable.Tests.Client;
 
@@ -12,7 +13,10 @@ namespace Baton.Durable.Tests.Client;
 public sealed class HttpDurableTaskClientTests : IAsyncLifetime
 #pragma warning restore CA1001
 {
+    private const string ContinuationHeader = "x-ms-continuation-token";
+
     private readonly Queue<(int Status, string Body)> _answers = new();
+    private readonly Queue<string> _continuations = new();
     private readonly List<string> _requests = [];
     private readonly HttpClient _http = new();
     private WebApplication? _host;
@@ -152,6 +156,122 @@ public sealed class HttpDurableTaskClientTests : IAsyncLifetime
         Assert.Equal("DELETE /instances/i?taskHub=Hub&code=se%2Fcret  ", _requests[0]);
     }
 
+    [Fact]
+    public async Task Starts_an_instance_with_a_version()
+    {
+        _answers.Enqueue((202, "{}"));
+        await Client.ScheduleNewOrchestrationInstanceAsync("X", options: new StartOrchestrationOptions("i") { Version = "2.0 b" });
+        Assert.Equal(["POST /orchestrators/X/i?version=2.0%20b&taskHub=Hub&code=se%2Fcret  "], _requests);
+    }
+
+    [Fact]
+    public async Task Waits_until_an_instance_is_no_longer_pending()
+    {
+        _answers.Enqueue((202, Status("Pending")));
+        _answers.Enqueue((202, Status("Running")));
+        Assert.Equal(OrchestrationRuntimeStatus.Running, (await Client.WaitForInstanceStartAsync("i")).RuntimeStatus);
+        _answers.Enqueue((404, "{}"));
+        await Assert.ThrowsAsync<DurableTaskClientException>(() => Client.WaitForInstanceStartAsync("i"));
+    }
+
+    [Fact]
+    public async Task Lists_instances_page_by_page_also_past_an_empty_page()
+    {
+        _answers.Enqueue((200, $"[{Status("Running")},{Status("Failed")}]"));
+        _answers.Enqueue((200, "[]"));
+        _answers.Enqueue((200, $"[{Status("Pending")}]"));
+        foreach (string token in (string[])["t1", "t2", string.Empty])
+        {
+            _continuations.Enqueue(token);
+        }
+
+        var statuses = new List<OrchestrationRuntimeStatus>();
+        await foreach (OrchestrationMetadata instance in Client.GetAllInstancesAsync())
+        {
+            statuses.Add(instance.RuntimeStatus);
+        }
+
+        Assert.Equal([OrchestrationRuntimeStatus.Running, OrchestrationRuntimeStatus.Failed, OrchestrationRuntimeStatus.Pending], statuses);
+        const string List = "GET /instances/?showInput=false&top=100&taskHub=Hub&code=se%2Fcret  ";
+        Assert.Equal([List, $"{List} from t1", $"{List} from t2"], _requests);
+    }
+
+    [Fact]
+    public async Task Lists_the_instances_that_fit_a_filter_and_fetches_no_page_that_nobody_reads()
+    {
+        _answers.Enqueue((200, $"[{Status("Running")}]"));
+        _continuations.Enqueue("more");
+        var filter = new OrchestrationQuery(
+            CreatedFrom: new DateTimeOffset(2026, 1, 2, 5, 4, 5, TimeSpan.FromHours(2)),
+            CreatedTo: new DateTimeOffset(2026, 1, 3, 0, 0, 0, TimeSpan.Zero),
+            Statuses: [OrchestrationRuntimeStatus.Running, OrchestrationRuntimeStatus.Pending],
+            InstanceIdPrefix: "promote-",
+            PageSize: 5,
+            FetchInputsAndOutputs: true,
+            ContinuationToken: "t0");
+        await foreach (OrchestrationMetadata instance in Client.GetAllInstancesAsync(filter))
+        {
+            Assert.Equal("i", instance.InstanceId);
+            break;
+        }
+
+        Assert.Equal(
+            [
+                "GET /instances/?instanceIdPrefix=promote-&createdTimeFrom=2026-01-02T03%3A04%3A05.0000000Z&createdTimeTo=2026-01-03T00%3A00%3A00.0000000Z"
+                    + "&runtimeStatus=Running%2CPending&showInput=true&top=5&taskHub=Hub&code=se%2Fcret   from t0",
+            ],
+            _requests);
+    }
+
+    [Fact]
+    public async Task Refuses_to_list_what_it_cannot_and_says_what_the_host_refused()
+    {
+        Assert.Throws<ArgumentException>(() => Client.GetAllInstancesAsync(new OrchestrationQuery(TaskHubNames: ["Other"])));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Client.GetAllInstancesAsync(new OrchestrationQuery(PageSize: 0)));
+        _answers.Enqueue((400, """{"Message":"bad"}"""));
+        DurableTaskClientException refused = await Assert.ThrowsAsync<DurableTaskClientException>(async () => await Client.GetAllInstancesAsync().GetAsyncEnumerator().MoveNextAsync());
+        Assert.Contains("list of instances with 400", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Purges_by_filter_and_counts_none_when_none_fits()
+    {
+        _answers.Enqueue((200, """{"instancesDeleted":7}"""));
+        _answers.Enqueue((404, "{}"));
+        var filter = new PurgeInstancesFilter(CreatedTo: new DateTimeOffset(2026, 1, 3, 0, 0, 0, TimeSpan.Zero), Statuses: [OrchestrationRuntimeStatus.Completed]);
+        Assert.Equal(7, (await Client.PurgeAllInstancesAsync(filter)).PurgedInstanceCount);
+        Assert.Equal(0, (await Client.PurgeAllInstancesAsync(new PurgeInstancesFilter())).PurgedInstanceCount);
+        Assert.Equal(
+            [
+                "DELETE /instances/?createdTimeFrom=1970-01-01T00%3A00%3A00.0000000Z&createdTimeTo=2026-01-03T00%3A00%3A00.0000000Z&runtimeStatus=Completed&taskHub=Hub&code=se%2Fcret  ",
+                "DELETE /instances/?createdTimeFrom=1970-01-01T00%3A00%3A00.0000000Z&taskHub=Hub&code=se%2Fcret  ",
+            ],
+            _requests);
+    }
+
+    [Fact]
+    public async Task Restarts_an_instance_in_its_place_or_under_a_new_id()
+    {
+        _answers.Enqueue((202, """{"id":"i"}"""));
+        _answers.Enqueue((202, """{"id":"new"}"""));
+        _answers.Enqueue((409, "{}"));
+        Assert.Equal("i", await Client.RestartAsync("i"));
+        Assert.Equal("new", await Client.RestartAsync("i", restartWithNewInstanceId: true));
+        await Assert.ThrowsAsync<OrchestrationAlreadyExistsException>(() => Client.RestartAsync("i"));
+        Assert.Equal("POST /instances/i/restart?restartWithNewInstanceId=false&taskHub=Hub&code=se%2Fcret  ", _requests[0]);
+        Assert.Equal("POST /instances/i/restart?restartWithNewInstanceId=true&taskHub=Hub&code=se%2Fcret  ", _requests[1]);
+    }
+
+    [Fact]
+    public async Task Rewinds_a_failed_instance_if_the_host_can()
+    {
+        _answers.Enqueue((202, string.Empty));
+        _answers.Enqueue((501, "{}"));
+        await Client.RewindInstanceAsync("i", "fixed it");
+        Assert.Equal("POST /instances/i/rewind?reason=fixed%20it&taskHub=Hub&code=se%2Fcret  ", _requests[0]);
+        Assert.Equal(HttpStatusCode.NotImplemented, (await Assert.ThrowsAsync<DurableTaskClientException>(() => Client.RewindInstanceAsync("i", "again"))).StatusCode);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("@entity")]
@@ -176,7 +296,13 @@ public sealed class HttpDurableTaskClientTests : IAsyncLifetime
         using var reader = new StreamReader(call.Request.Body, Encoding.UTF8);
         string body = await reader.ReadToEndAsync();
         string uri = call.Request.GetEncodedPathAndQuery().Replace("/runtime/webhooks/durabletask", string.Empty, StringComparison.Ordinal);
-        _requests.Add($"{call.Request.Method} {uri} {call.Request.ContentType?.Split(';')[0]} {body}");
+        string continuation = call.Request.Headers.TryGetValue(ContinuationHeader, out StringValues token) ? $" from {token}" : string.Empty;
+        _requests.Add($"{call.Request.Method} {uri} {call.Request.ContentType?.Split(';')[0]} {body}{continuation}");
+        if (_continuations.TryDequeue(out string? next) && next.Length > 0)
+        {
+            call.Response.Headers[ContinuationHeader] = next;
+        }
+
         (int status, string answer) = _answers.Dequeue();
         call.Response.StatusCode = status;
         call.Response.ContentType = "application/json";
