@@ -59,7 +59,7 @@ internal sealed class ReplayContext(
         string? json = DurableJson.Write(input);
         return RetryLoop.RunAsync(options?.Retry, this, async () =>
         {
-            var schedule = new ScheduleTaskAction { Name = name.Name, Input = json, Version = Given(options?.Version ?? Version) };
+            var schedule = new ScheduleTaskAction { Name = name.Name, Input = json, Version = Given(options?.Version is { } asked ? asked.Version : Version) };
             schedule.Tags.Add(options?.Tags ?? NoTags);
             var action = new OrchestratorAction { ScheduleTask = schedule };
             string? answer = await ledger.AddAwaited(action).ConfigureAwait(true);
@@ -81,7 +81,7 @@ internal sealed class ReplayContext(
                 Name = orchestratorName.Name,
                 Input = json,
                 InstanceId = childId ?? NewGuid().ToString("N"),
-                Version = Given(options?.Version ?? DefaultVersion),
+                Version = Given(options?.Version is { } asked ? asked.Version : DefaultVersion),
             };
             create.Tags.Add(options?.Tags ?? NoTags);
             string? result = await ledger.AddAwaited(new OrchestratorAction { CreateSubOrchestration = create }).ConfigureAwait(true);

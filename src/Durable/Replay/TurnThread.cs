@@ -14,7 +14,7 @@ namespace Baton.Durable.Replay;
 internal sealed class TurnThread : SynchronizationContext, IDisposable
 {
     /// <summary>What to do instead of everything that is refused here.</summary>
-    public const string Rule = "Orchestrator code may await only tasks of its context: CreateTimer instead of Task.Delay, an activity instead of Task.Run, "
+    public const string Rule = "Orchestrator code may await only tasks of its context: CreateTimer instead of Task.Delay and CancelAfter, an activity instead of Task.Run, "
         + "HttpClient and other I/O, await instead of Wait() and Result, and nowhere ConfigureAwait(false).";
 
     private readonly Queue<(SendOrPostCallback Callback, object? State)> _posted = new();

@@ -29,6 +29,19 @@ public sealed class ForeignTaskTests
     }
 
     [Fact]
+    public void A_token_that_a_clock_cancels() => FailsNaming("CreateTimer instead of Task.Delay and CancelAfter", async context =>
+    {
+        using var end = new CancellationTokenSource();
+        Task<int> wait = context.WaitForExternalEvent<int>("n", end.Token);
+
+        // As CancelAfter does when its time has come.
+        var clock = new Thread(end.Cancel);
+        clock.Start();
+        clock.Join();
+        await wait;
+    });
+
+    [Fact]
     public void What_ends_after_the_turn_is_logged_once_since_the_orchestration_may_wait_for_ever()
     {
         using var lines = new Lines();

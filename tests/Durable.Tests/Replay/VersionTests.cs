@@ -32,6 +32,7 @@ public sealed class VersionTests
         });
         Assert.Equal(["1.2", "9", null], orchestrator.Run(Request(Versioned("1.2"))).Actions.Select(a => a.ScheduleTask.Version));
         Assert.Equal([null, "9", null], orchestrator.Run(Request(Started())).Actions.Select(a => a.ScheduleTask.Version));
+        Assert.Equal([null, "9", null], orchestrator.Run(Request(Versioned(" "))).Actions.Select(a => a.ScheduleTask.Version));
     }
 
     [Fact]
