@@ -42,7 +42,7 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
         CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(orchestratorName.Name, nameof(orchestratorName));
-        string id = CheckId(options?.InstanceId ?? Guid.NewGuid().ToString("N"));
+        string id = InstanceIds.Check(options?.InstanceId ?? Guid.NewGuid().ToString("N"));
         string version = options?.Version is { } given ? $"version={Uri.EscapeDataString(given.Version)}" : string.Empty;
         Uri uri = At($"orchestrators/{Segment(orchestratorName.Name)}/{Segment(id)}", version);
         using HttpResponseMessage response = await _http.PostAsync(uri, input is null ? null : Json(input), cancellation).ConfigureAwait(false);
@@ -147,16 +147,6 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
         return PurgeAsync(At("instances/", InstanceFilterQuery.Of(filter)), "purge", cancellation);
     }
 
-    private static string CheckId(string instanceId)
-    {
-        ArgumentException.ThrowIfNullOrWhiteSpace(instanceId);
-        return instanceId[0] != '@' && !instanceId.Any(static c => c is '/' or '\\' or '#' or '?' || char.IsControl(c))
-            ? instanceId
-            : throw new ArgumentException(
-                $"'{instanceId}' is no instance id: it may not begin with '@' nor hold '/', '\\', '#', '?' or control characters.",
-                nameof(instanceId));
-    }
-
     private static StringContent Json(object? value) => new(DurableJson.Write(value) ?? "null", Encoding.UTF8, "application/json");
 
     // A URI folds away the segments "." and "..", and the call would go to another resource.
@@ -244,7 +234,7 @@ public sealed class HttpDurableTaskClient : DurableTaskClient
     }
 
     private Uri Instance(string instanceId, string verb = "", string query = "")
-        => At($"instances/{Segment(CheckId(instanceId))}{verb}", query);
+        => At($"instances/{Segment(InstanceIds.Check(instanceId))}{verb}", query);
 
     private Uri At(string path, string query = "")
         => new($"{_base}/{path}?{string.Join('&', new[] { query, _query }.Where(static part => part.Length > 0))}");

@@ -126,6 +126,7 @@ public abstract class TaskOrchestrationContext
     public abstract void SendEvent(string instanceId, string eventName, object payload);
 
     /// <summary>Shows <paramref name="customStatus"/> to whoever asks for the instance's status; null clears it.</summary>
+    /// <exception cref="ArgumentException">It is longer than 8192 characters as JSON.</exception>
     public abstract void SetCustomStatus(object? customStatus);
 
     /// <summary>

@@ -16,6 +16,9 @@ internal sealed class ReplayContext(
     ReplayClock clock,
     ILoggerFactory loggerFactory) : TaskOrchestrationContext
 {
+    // 16 KiB of UTF-16. The host ends an instance for good that sends more.
+    private const int MaxCustomStatusLength = 8192;
+
     // The longest timer that every storage provider of the extension takes.
     private static readonly TimeSpan MaxTimer = TimeSpan.FromDays(3);
 
@@ -73,7 +76,7 @@ internal sealed class ReplayContext(
         ArgumentException.ThrowIfNullOrWhiteSpace(orchestratorName.Name, nameof(orchestratorName));
         RefuseOptionsAsInput(input, options);
         string? json = DurableJson.Write(input);
-        string? childId = (options as SubOrchestrationOptions)?.InstanceId;
+        string? childId = (options as SubOrchestrationOptions)?.InstanceId is { } given ? InstanceIds.Check(given) : null;
         return RetryLoop.RunAsync(options?.Retry, this, async () =>
         {
             var create = new CreateSubOrchestrationAction
@@ -134,7 +137,10 @@ internal sealed class ReplayContext(
     public override void SetCustomStatus(object? customStatus)
     {
         thread.Verify(nameof(SetCustomStatus));
-        CustomStatus = DurableJson.Write(customStatus);
+        string? json = DurableJson.Write(customStatus);
+        CustomStatus = json is not { Length: > MaxCustomStatusLength }
+            ? json
+            : throw new ArgumentException($"A custom status may have {MaxCustomStatusLength} characters as JSON; this one has {json.Length}.", nameof(customStatus));
     }
 
     public override Guid NewGuid()

@@ -35,4 +35,20 @@ public sealed class CustomStatusTests
         Assert.Equal("""{"step":1}""", Reports.NextTurn(past, Turn(1), Failed(0)).CustomStatus);
         Assert.Equal("""{"step":1}""", Reports.NextTurn(past, Turn(1), Terminated()).CustomStatus);
     }
+
+    [Theory]
+    [InlineData(8190, false)]
+    [InlineData(8191, true)]
+    public void One_that_the_host_would_end_the_instance_for_is_refused_in_the_code(int length, bool refused)
+    {
+        var orchestrator = new Orchestrator(context =>
+        {
+            context.SetCustomStatus("short");
+            Exception? refusal = Record.Exception(() => context.SetCustomStatus(new string('x', length)));
+            return Task.FromResult<object?>(refusal?.GetType().Name);
+        });
+        OrchestratorResponse response = orchestrator.FirstTurn(Turn(), Started());
+        Assert.Equal(refused ? "\"ArgumentException\"" : null, response.Output());
+        Assert.Equal(refused ? "\"short\"".Length : 8192, response.CustomStatus.Length);
+    }
 }

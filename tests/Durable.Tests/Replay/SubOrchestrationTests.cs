@@ -50,4 +50,16 @@ public sealed class SubOrchestrationTests
         Assert.Equal(given is not null, string.Equals(first, second, StringComparison.Ordinal));
         Assert.Equal(given ?? first, first);
     }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("@counter@1")]
+    [InlineData("a/b")]
+    public void An_id_that_the_host_would_end_the_parent_for_is_refused_in_the_code(string id)
+    {
+        var orchestrator = new Orchestrator(async context => await context.CallSubOrchestratorAsync<int>("Child", options: new SubOrchestrationOptions(instanceId: id)));
+        OrchestratorResponse response = orchestrator.FirstTurn(Turn(), Started());
+        Assert.Equal("System.ArgumentException", response.Failure().ErrorType);
+        Assert.Single(response.Actions);
+    }
 }
