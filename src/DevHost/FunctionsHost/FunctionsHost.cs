@@ -47,6 +47,9 @@ public sealed class FunctionsHost : IAsyncDisposable
     /// <summary>Why the host stopped; null while it runs.</summary>
     public string? StopReason => _stopAsked.Task is { IsCompletedSuccessfully: true, Result: var reason } ? reason : null;
 
+    /// <summary>The engine of the app's orchestrations; null for an app without any.</summary>
+    internal OrchestrationEngine? Engine => _engine;
+
     /// <summary>Reads the app, starts its handler and waits until it is ready, then opens the triggers.</summary>
     /// <exception cref="InvalidFunctionAppException">The app's files are wrong or its handler does not start.</exception>
     public static async Task<FunctionsHost> StartAsync(FunctionsHostOptions options, ILoggerFactory loggers, CancellationToken cancellationToken)
