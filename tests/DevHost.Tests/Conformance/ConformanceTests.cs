@@ -1,0 +1,54 @@
+using System.Text.Json;
+using Baton.Testing;
+
+namespace Baton.DevHost.Tests.Conformance;
+
+/// <summary>
+/// The same orchestrations on the official JavaScript SDK and on Baton, in both directions: same results, same histories.
+/// docs/conformance.md says what is compared and how.
+/// </summary>
+[Collection(AzuriteTests.Name)]
+public sealed class ConformanceTests(Pairings pairings) : IClassFixture<Pairings>
+{
+    public static TheoryData<string> Names => [.. Scenario.All.Keys];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public Task The_peer_alone_does_what_the_scenario_says(string name) => CheckAsync(name, pairings.Reference);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public Task Batons_worker_behind_its_handler_does_on_the_peers_backend_what_the_peers_worker_does(string name) => CheckAsync(name, pairings.PeerBackend);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public Task Batons_engine_does_with_the_peers_worker_what_the_peers_backend_does(string name) => CheckAsync(name, pairings.PeerWorker);
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public Task Batons_engine_with_its_own_worker_does_what_the_peer_alone_does(string name) => CheckAsync(name, pairings.BatonAlone);
+
+    private async Task CheckAsync(string name, Pairing pairing)
+    {
+        var scenario = Scenario.All[name];
+        var observed = await pairing.ObservedAsync(scenario);
+        var lines = HistoryText.Of(observed.Instances, pairing.Worker);
+        Differences.Check(await ExpectedAsync(scenario, pairing.Worker), lines);
+        Assert.Equal(scenario.Status, observed.Status);
+        Assert.Equal(Text(scenario.CustomStatus), PayloadText.Canonical(observed.CustomStatus));
+        if (scenario.Failure is { } failure)
+        {
+            Assert.Equal(failure, FailureText.Chain(observed.Instances[0].Events.Single(e => e.ExecutionCompleted is not null).ExecutionCompleted.FailureDetails, pairing.Worker.FirstId));
+        }
+        else if (scenario.Output.ValueKind != JsonValueKind.Undefined)
+        {
+            Assert.Equal(Text(scenario.Output), PayloadText.Canonical(observed.Output));
+        }
+    }
+
+    private async Task<string[]> ExpectedAsync(Scenario scenario, WorkerKind worker) => scenario.Histories is { } byWorker
+        ? byWorker[worker.Name]
+        : HistoryText.Of((await pairings.Reference.ObservedAsync(scenario)).Instances, pairings.Reference.Worker);
+
+    private static string Text(JsonElement json) => PayloadText.Canonical(json.ValueKind == JsonValueKind.Undefined ? null : json.GetRawText());
+}

@@ -1,0 +1,30 @@
+'use strict';
+
+async function* Pass(context, value) {
+  return (yield context.callActivity('Repeat', value)) ?? null;
+}
+
+async function* PassEach(context, values) {
+  const passed = [];
+  for (const value of values) {
+    passed.push((yield context.callActivity('Repeat', value)) ?? null);
+  }
+
+  return passed;
+}
+
+async function* PassToChild(context, value) {
+  return yield context.callSubOrchestrator('Pass', value);
+}
+
+async function* Large(context, length) {
+  return yield context.callActivity('Repeat', 'xé'.repeat(length / 2));
+}
+
+async function* Guids(context) {
+  const [first, second] = [context.newGuid(), context.newGuid()];
+  const passed = yield context.callActivity('Repeat', first);
+  return { passed, isKept: passed === first, areDifferent: first !== second };
+}
+
+module.exports = { Pass, PassEach, PassToChild, Large, Guids };
