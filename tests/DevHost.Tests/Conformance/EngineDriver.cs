@@ -51,20 +51,38 @@ internal sealed class EngineDriver : IAsyncDisposable
         await _host.DisposeAsync();
     }
 
-    private Task DoAsync(string id, ClientStep step, CancellationToken cancellation) => step.Do switch
+    private Task DoAsync(string rootId, ClientStep step, CancellationToken cancellation)
     {
-        "waitForCustomStatus" => UntilAsync(
-            id,
-            $"its custom status is {step.Value}",
-            instance => PayloadText.Canonical(instance.SerializedCustomStatus) == PayloadText.Canonical(step.Value.GetRawText()),
-            cancellation),
-        "waitForStatus" => UntilAsync(id, $"it is {step.Value}", instance => instance.RuntimeStatus.ToString() == step.Value.GetString(), cancellation),
-        "raise" => _client.RaiseEventAsync(id, step.Event!, Given(step.Payload), cancellation),
-        "suspend" => _client.SuspendInstanceAsync(id, reason: null, cancellation),
-        "resume" => _client.ResumeInstanceAsync(id, reason: null, cancellation),
-        "terminate" => _client.TerminateInstanceAsync(id, step.Reason, cancellation),
-        _ => throw new InvalidOperationException($"Unknown step '{step.Do}'."),
-    };
+        var id = rootId + step.To;
+        return step.Do switch
+        {
+            "waitForCustomStatus" => UntilAsync(id, $"its custom status is {step.Value}", instance => HasCustomStatus(instance, step.Value), cancellation),
+            "waitForStatus" => UntilAsync(id, $"it is {step.Value}", instance => instance.RuntimeStatus.ToString() == step.Value.GetString(), cancellation),
+            "waitForEvent" => UntilInHistoryAsync(id, Enum.Parse<HistoryEvent.EventTypeOneofCase>(step.Value.GetString()!), cancellation),
+            "raise" => _client.RaiseEventAsync(id, step.Event!, Given(step.Payload), cancellation),
+            "raiseMany" => RaiseManyAsync(id, step, cancellation),
+            "suspend" => _client.SuspendInstanceAsync(id, reason: null, cancellation),
+            "resume" => _client.ResumeInstanceAsync(id, reason: null, cancellation),
+            "terminate" => _client.TerminateInstanceAsync(id, step.Reason, cancellation),
+            _ => throw new InvalidOperationException($"Unknown step '{step.Do}'."),
+        };
+    }
+
+    private async Task RaiseManyAsync(string id, ClientStep step, CancellationToken cancellation)
+    {
+        for (var i = 0; i < step.Count; i++)
+        {
+            await _client.RaiseEventAsync(id, step.Event!, i, cancellation);
+        }
+    }
+
+    private async Task UntilInHistoryAsync(string id, HistoryEvent.EventTypeOneofCase kind, CancellationToken cancellation)
+    {
+        while (!(await _host.Engine!.Instances.HistoryAsync(id, cancellation)).Any(e => e.EventTypeCase == kind))
+        {
+            await Task.Delay(Poll, cancellation);
+        }
+    }
 
     private async Task<OrchestrationMetadata> UntilAsync(string id, string what, Func<OrchestrationMetadata, bool> holds, CancellationToken cancellation)
     {
@@ -98,6 +116,9 @@ internal sealed class EngineDriver : IAsyncDisposable
             await CollectAsync(child.InstanceId, instances, cancellation);
         }
     }
+
+    private static bool HasCustomStatus(OrchestrationMetadata instance, JsonElement value) =>
+        PayloadText.Canonical(instance.SerializedCustomStatus) == PayloadText.Canonical(value.GetRawText());
 
     private static JsonElement? Given(JsonElement json) => json.ValueKind is JsonValueKind.Undefined or JsonValueKind.Null ? null : json;
 }

@@ -79,7 +79,7 @@ internal static partial class HistoryText
         EventType.EventSent => $"EventSent {Id(e.EventId, worker)} {e.EventSent.Name} to {e.EventSent.InstanceId}{PayloadText.InLine(e.EventSent.Input)}",
         EventType.ExecutionSuspended => $"ExecutionSuspended{PayloadText.InLine(e.ExecutionSuspended.Input)}",
         EventType.ExecutionResumed => $"ExecutionResumed{PayloadText.InLine(e.ExecutionResumed.Input)}",
-        EventType.ExecutionTerminated => $"ExecutionTerminated{PayloadText.InLine(e.ExecutionTerminated.Input)}",
+        EventType.ExecutionTerminated => $"ExecutionTerminated{(e.ExecutionTerminated.Recurse ? " with children" : string.Empty)}{PayloadText.InLine(e.ExecutionTerminated.Input)}",
         EventType.ExecutionCompleted => $"ExecutionCompleted {e.ExecutionCompleted.OrchestrationStatus}{End(e.ExecutionCompleted, worker)}",
         _ => e.EventTypeCase.ToString(),
     };

@@ -36,9 +36,11 @@ public sealed record Scenario(
 }
 
 /// <summary>One thing a client does.</summary>
-/// <param name="Do">waitForCustomStatus, waitForStatus, raise, suspend, resume or terminate.</param>
+/// <param name="Do">waitForCustomStatus, waitForStatus, waitForEvent, raise, raiseMany, suspend, resume or terminate.</param>
+/// <param name="To">What follows the scenario's name in the id of the instance meant; absent for its own instance.</param>
 /// <param name="Event">The event's name.</param>
 /// <param name="Payload">Its payload; absent for none.</param>
+/// <param name="Count">How many events; each carries its number, from 0.</param>
 /// <param name="Value">What is waited for.</param>
 /// <param name="Reason">Why it is terminated.</param>
-public sealed record ClientStep(string Do, string? Event, JsonElement Payload, JsonElement Value, string? Reason);
+public sealed record ClientStep(string Do, string? To, string? Event, JsonElement Payload, int Count, JsonElement Value, string? Reason);

@@ -107,4 +107,21 @@ public static class Children
         context.SendEvent($"{context.InstanceId}-nobody", "news", payload: null);
         return await child;
     }
+
+    /// <summary>Waits for a child that clients know by its id.</summary>
+    [Function("Holds")]
+    public static async Task<string> HoldsAsync([OrchestrationTrigger] TaskOrchestrationContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        var child = context.CallSubOrchestratorAsync<string>("OneEvent", "release", new SubOrchestrationOptions(InstanceId: $"{context.InstanceId}-held"));
+        context.SetCustomStatus("holding");
+        try
+        {
+            return await child;
+        }
+        catch (TaskFailedException)
+        {
+            return await context.CallActivityAsync<string>("Repeat", "lost");
+        }
+    }
 }

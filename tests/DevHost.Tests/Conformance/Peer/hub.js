@@ -72,6 +72,7 @@ class Hub extends InMemoryOrchestrationBackend {
 
     // What arrives while the worker thinks is for the next turn.
     const taken = beginTurn(instance.pendingEvents);
+    this.#failTerminatedChildren(instance, taken);
     instance.pendingEvents = [];
     const request = orchestratorRequest(instance.instanceId, instance.history, taken);
     const response = pb.OrchestratorResponse.deserializeBinary(await this.#worker.turn(instance.name, request));
@@ -85,6 +86,19 @@ class Hub extends InMemoryOrchestrationBackend {
     }
 
     return true;
+  }
+
+  // As everywhere else, the parent of a terminated child hears of a failure without details.
+  #failTerminatedChildren(instance, taken) {
+    const childIds = new Map(instance.history
+      .filter((event) => event.hasSuborchestrationinstancecreated())
+      .map((event) => [event.getEventid(), event.getSuborchestrationinstancecreated().getInstanceid()]));
+    for (const failed of taken.map((event) => event.getSuborchestrationinstancefailed()).filter(Boolean)) {
+      const child = this.getInstance(childIds.get(failed.getTaskscheduledid()));
+      if (child.status === pb.OrchestrationStatus.ORCHESTRATION_STATUS_TERMINATED) {
+        failed.clearFailuredetails();
+      }
+    }
   }
 
   async #runActivities() {

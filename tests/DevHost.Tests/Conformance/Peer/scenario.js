@@ -10,6 +10,12 @@ const statusNames = new Map(Object.entries(pb.OrchestrationStatus).map(([name, v
   name.slice('ORCHESTRATION_STATUS_'.length),
 ]));
 
+const kinds = new Map(Object.entries(pb.HistoryEvent.EventtypeCase).map(([name, value]) => [value, name]));
+
+function kind(event) {
+  return kinds.get(event.getEventtypeCase());
+}
+
 function text(value) {
   return value === undefined ? undefined : JSON.stringify(value);
 }
@@ -19,14 +25,19 @@ function statusName(instance) {
   return name[0] + name.slice(1).toLowerCase();
 }
 
-async function step(hub, id, action) {
+async function step(hub, rootId, action) {
+  const id = rootId + (action.to ?? '');
   switch (action.do) {
     case 'waitForCustomStatus':
       return hub.until(id, ({ customStatus }) => customStatus !== undefined && isDeepStrictEqual(JSON.parse(customStatus), action.value));
     case 'waitForStatus':
       return hub.until(id, (instance) => statusName(instance) === action.value);
+    case 'waitForEvent':
+      return hub.until(id, ({ history }) => history.some((event) => kind(event) === action.value.toUpperCase()));
     case 'raise':
       return hub.raiseEvent(id, action.event, text(action.payload));
+    case 'raiseMany':
+      return Array.from({ length: action.count }, (_, i) => hub.raiseEvent(id, action.event, text(i)));
     case 'suspend':
       return hub.suspend(id);
     case 'resume':

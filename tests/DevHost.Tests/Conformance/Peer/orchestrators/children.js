@@ -52,4 +52,14 @@ async function* TellsChild(context) {
   return yield child;
 }
 
-module.exports = { Twice, Parent, Deep, DeepFailure, ChildFailureCaught, ChildrenTogether, ChildReports, Reporter, TellsChild };
+async function* Holds(context) {
+  const child = context.callSubOrchestrator('OneEvent', 'release', { instanceId: `${context.instanceId}-held` });
+  context.setCustomStatus('holding');
+  try {
+    return yield child;
+  } catch {
+    return yield context.callActivity('Repeat', 'lost');
+  }
+}
+
+module.exports = { Twice, Parent, Deep, DeepFailure, ChildFailureCaught, ChildrenTogether, ChildReports, Reporter, TellsChild, Holds };
