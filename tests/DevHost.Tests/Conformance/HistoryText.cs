@@ -105,9 +105,13 @@ internal static partial class HistoryText
 
     private static string Id(int id, WorkerKind worker) => string.Create(CultureInfo.InvariantCulture, $"#{id - worker.FirstId}");
 
-    // From the time of the turn, which is all that the code knew. The peer's clock has milliseconds: it drops the rest of the turn's time.
-    private static string Delay(Timestamp fireAt, Timestamp turn) =>
-        string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling((fireAt.ToDateTime() - turn.ToDateTime()).TotalMilliseconds):F0} ms");
+    // From the time of the turn, which is all that the code knew. The peer's clock counts milliseconds: it drops the rest of the turn's
+    // time, or, where so little is missing to the next one that its floating point cannot tell, rounds it up.
+    private static string Delay(Timestamp fireAt, Timestamp turn)
+    {
+        var delay = fireAt.ToDateTime() - turn.ToDateTime() - TimeSpan.FromMicroseconds(10);
+        return string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling(delay.TotalMilliseconds):F0} ms");
+    }
 
     private static Entry Completion(string what, int id, string rest, WorkerKind worker) => new($"{what} {Id(id, worker)}{rest}", id);
 

@@ -64,6 +64,17 @@ public sealed class HistoryTextTests
         AssertDiffer(late, [Turn(100), Timer(0, 251)]);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(9_000)]
+    [InlineData(-1)]
+    public void A_turns_fraction_of_a_millisecond_does_not_count(int ticks)
+    {
+        var turn = new HistoryEvent { Timestamp = Start.AddTicks(ticks).ToTimestamp(), OrchestratorStarted = new() };
+
+        Assert.Equal(["? one", "  TimerCreated #0 after 150 ms"], Lines([turn, Timer(0, 150)]));
+    }
+
     [Fact]
     public void Ids_that_are_made_up_keep_only_which_are_the_same()
     {
