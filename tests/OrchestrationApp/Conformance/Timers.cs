@@ -54,6 +54,19 @@ public static class Timers
         return [winner == activity, await context.CallActivityAsync<string>("Repeat", "second")];
     }
 
+    /// <summary>The shorter timer wins, the other is cancelled, and another turn follows.</summary>
+    [Function("TimerRace")]
+    public static async Task<object[]> TimerRaceAsync([OrchestrationTrigger] TaskOrchestrationContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        using var end = new CancellationTokenSource();
+        var soon = After(context, context.GetInput<int>());
+        var late = context.CreateTimer(TimeSpan.FromHours(1), end.Token);
+        var winner = await Task.WhenAny(late, soon);
+        end.CancelInTurn();
+        return [winner == soon, await context.CallActivityAsync<string>("Repeat", "after")];
+    }
+
     /// <summary>The timer is cancelled before the turn that made it ends.</summary>
     [Function("TimerCancelledAtOnce")]
     public static async Task<string> TimerCancelledAtOnceAsync([OrchestrationTrigger] TaskOrchestrationContext context)

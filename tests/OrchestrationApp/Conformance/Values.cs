@@ -42,7 +42,18 @@ public static class Values
     public static async Task<string> LargeAsync([OrchestrationTrigger] TaskOrchestrationContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return await context.CallActivityAsync<string>("Repeat", string.Concat(Enumerable.Repeat("xé", context.GetInput<int>() / 2)));
+        return await context.CallActivityAsync<string>("Repeat", LargeText(context.GetInput<int>()));
+    }
+
+    /// <summary>As much, as the payload of an event to a child, and as that child's output.</summary>
+    [Function("LargeEvent")]
+    public static async Task<int> LargeEventAsync([OrchestrationTrigger] TaskOrchestrationContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        var childId = $"{context.InstanceId}-listener";
+        var child = context.CallSubOrchestratorAsync<string>("OneEvent", "news", new SubOrchestrationOptions(InstanceId: childId));
+        context.SendEvent(childId, "news", LargeText(context.GetInput<int>()));
+        return (await child).Length;
     }
 
     /// <summary>Ids that every replay makes again.</summary>
@@ -54,4 +65,6 @@ public static class Values
         var passed = await context.CallActivityAsync<Guid>("Repeat", first);
         return new { Passed = passed, IsKept = passed == first, AreDifferent = first != second };
     }
+
+    private static string LargeText(int length) => string.Concat(Enumerable.Repeat("xé", length / 2));
 }

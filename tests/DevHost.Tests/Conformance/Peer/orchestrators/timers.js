@@ -35,6 +35,13 @@ async function* CancelledTimer(context) {
   return [winner === activity, yield context.callActivity('Repeat', 'second')];
 }
 
+async function* TimerRace(context, ms) {
+  const [soon, late] = [after(context, ms), after(context, hourMs)];
+  const winner = yield whenAny([late, soon]);
+  late.cancel();
+  return [winner === soon, yield context.callActivity('Repeat', 'after')];
+}
+
 async function* TimerCancelledAtOnce(context) {
   after(context, hourMs).cancel();
   return yield context.callActivity('Repeat', 'on');
@@ -68,6 +75,6 @@ async function* Clock(context, ms) {
 module.exports = {
   after,
   orchestrators: {
-    TimersInSequence, TimersTogether, TimerAndActivity, CancelledTimer, TimerCancelledAtOnce, LongTimer, OpenTimer, OpenActivity, Clock,
+    TimersInSequence, TimersTogether, TimerAndActivity, CancelledTimer, TimerRace, TimerCancelledAtOnce, LongTimer, OpenTimer, OpenActivity, Clock,
   },
 };
