@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Baton.DevHost.Orchestrations;
 
@@ -37,9 +38,9 @@ public static class ManagementApi
             return Results.Json(new JsonObject { ["instancesDeleted"] = 1 });
         });
         group.MapDelete("/instances", (Delegate)((HttpContext http) => PurgeManyAsync(http, instances)));
-        group.MapPost("/instances/{id}/raiseEvent/{eventName}", async (HttpContext http, string id, string eventName) =>
+        group.MapPost("/instances/{id}/raiseEvent/{eventName}", async (HttpContext http, string id) =>
         {
-            await instances.RaiseEventAsync(id, eventName, await JsonBodyAsync(http), http.RequestAborted);
+            await instances.RaiseEventAsync(id, EventName(http), await JsonBodyAsync(http), http.RequestAborted);
             return Results.StatusCode(StatusCodes.Status202Accepted);
         });
         MapPost(group, "terminate", instances.TerminateAsync);
@@ -170,6 +171,13 @@ public static class ManagementApi
     private static IResult Error(int status, string message) => Results.Json(new JsonObject { ["Message"] = message }, statusCode: status);
 
     private static Uri Root(HttpContext http) => new($"{http.Request.Scheme}://{http.Request.Host}{http.Request.PathBase}{BasePath}");
+
+    // Not the route's value: in that an escaped slash stays escaped, so that it looks like the text "%2F".
+    private static string EventName(HttpContext http)
+    {
+        var path = http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0].TrimEnd('/');
+        return Uri.UnescapeDataString(path[(path.LastIndexOf('/') + 1)..]);
+    }
 
     private static bool Flag(HttpContext http, string name, bool otherwise) => bool.TryParse(http.Request.Query[name], out var flag) ? flag : otherwise;
 
