@@ -29,6 +29,14 @@ public sealed class ConformanceTests(Pairings pairings) : IClassFixture<Pairings
     [MemberData(nameof(Names))]
     public Task Batons_engine_with_its_own_worker_does_what_the_peer_alone_does(string name) => CheckAsync(name, pairings.BatonAlone);
 
+    [Fact]
+    public void Every_scenario_is_in_the_documentation()
+    {
+        var page = File.ReadAllText(Path.Combine(Scenario.Folder, "..", "..", "..", "docs", "conformance.md"));
+
+        Assert.All(Scenario.All.Values, scenario => Assert.Contains($"| `{scenario.Name}` | {scenario.Orchestrator} | {scenario.Covers} |", page, StringComparison.Ordinal));
+    }
+
     /// <summary>The comparison can fail: in no scenario, but for the largest, can one event be spoilt without its being seen.</summary>
     [Fact]
     public async Task No_event_can_be_lost_doubled_or_altered_unseen()
