@@ -106,11 +106,12 @@ internal static partial class HistoryText
     private static string Id(int id, WorkerKind worker) => string.Create(CultureInfo.InvariantCulture, $"#{id - worker.FirstId}");
 
     // From the time of the turn, which is all that the code knew. The peer's clock counts milliseconds: it drops the rest of the turn's
-    // time, or, where so little is missing to the next one that its floating point cannot tell, rounds it up.
+    // time, all but the last possible tick, which its floating point rounds up. So a whole number of milliseconds comes back from
+    // one tick more as well as from all but one millisecond less.
     private static string Delay(Timestamp fireAt, Timestamp turn)
     {
-        var delay = fireAt.ToDateTime() - turn.ToDateTime() - TimeSpan.FromMicroseconds(10);
-        return string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling(delay.TotalMilliseconds):F0} ms");
+        var ticks = (fireAt.ToDateTime() - turn.ToDateTime()).Ticks;
+        return string.Create(CultureInfo.InvariantCulture, $"{(ticks + TimeSpan.TicksPerMillisecond - 2) / TimeSpan.TicksPerMillisecond} ms");
     }
 
     private static Entry Completion(string what, int id, string rest, WorkerKind worker) => new($"{what} {Id(id, worker)}{rest}", id);

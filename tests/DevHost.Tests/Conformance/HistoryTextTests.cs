@@ -66,7 +66,8 @@ public sealed class HistoryTextTests
 
     [Theory]
     [InlineData(0)]
-    [InlineData(9_000)]
+    [InlineData(1)]
+    [InlineData(9_998)]
     [InlineData(-1)]
     public void A_turns_fraction_of_a_millisecond_does_not_count(int ticks)
     {
