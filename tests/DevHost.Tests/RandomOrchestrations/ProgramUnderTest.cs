@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Text.Json;
+using Azure;
+using Baton.Core.Api;
+using Baton.DevHost.Orchestrations;
+using Baton.DevHost.Tests.Orchestrations;
+using Baton.OrchestrationApp.RandomPrograms;
+
+namespace Baton.DevHost.Tests.RandomOrchestrations;
+
+/// <summary>A random program, its effects, and the client that drives it over any number of engines.</summary>
+public sealed class ProgramUnderTest(int seed, int size)
+{
+    public const string Root = "root";
+
+    private readonly Plan _plan = ProgramGenerator.Generate(seed, size);
+
+    public MemoryEffects Effects { get; } = new();
+
+    /// <summary>The app, as a process that an engine calls. Every engine gets one of its own.</summary>
+    public ScriptedApp App()
+    {
+        var tasks = new EffectTasks(Effects);
+        return new ScriptedApp()
+            .Orchestrator(ProgramOrchestrator.Name, async context => await ProgramOrchestrator.RunAsync(context))
+            .Activity<EffectCall>(EffectActivities.Apply, async (call, ct) => await tasks.ApplyAsync(call!, ct))
+            .Activity<GateCall>(EffectActivities.Pass, async (call, ct) => await tasks.PassAsync(call!, ct))
+            .Activity<AskCall>(EffectActivities.Ask, async (call, ct) => await tasks.AskAsync(call!, ct));
+    }
+
+    /// <summary>Starts the program unless it is started, answers what it asks, and waits for its end. Ends with <see cref="RequestFailedException"/> when storage does not answer.</summary>
+    public async Task<InstanceStatus> DriveAsync(OrchestrationEngine engine)
+    {
+        if (await engine.Instances.GetAsync(Root, showInput: false, CancellationToken.None) is null)
+        {
+            await engine.StartAsync(ProgramOrchestrator.Name, Root, JsonSerializer.Serialize(new ProgramInput(_plan, Root), BatonJson.Options));
+        }
+
+        using var ended = new CancellationTokenSource();
+        var answers = AnswerAsync(engine, ended.Token);
+        var end = engine.EndOfAsync(Root);
+        if (await Task.WhenAny(end, answers) == answers)
+        {
+            await answers;
+        }
+
+        var status = await end;
+        await ended.CancelAsync();
+        await answers;
+        return status;
+    }
+
+    /// <summary>Checks the end, the effects and all histories against the model.</summary>
+    public async Task VerifyAsync(OrchestrationEngine engine, InstanceStatus end, string when, bool undisturbed)
+    {
+        var differences = ProgramVerdict
+            .Differences(ProgramModel.Expect(_plan), new ActualEnd(end.RuntimeStatus, end.Output, end.CustomStatus), Effects.Seen, undisturbed)
+            .ToList();
+        var (instances, _) = await engine.Instances.ListAsync(new InstanceFilter(), top: 1000, showInput: false, continuation: null, CancellationToken.None);
+        foreach (var instance in instances)
+        {
+            var history = await engine.Instances.HistoryAsync(instance.InstanceId, CancellationToken.None);
+            differences.AddRange(HistoryRules.Violations(instance, history).Select(violation => $"Instance {instance.InstanceId}: {violation}"));
+        }
+
+        Assert.True(differences.Count == 0, Describe(when, string.Join("\n  ", differences)));
+    }
+
+    /// <summary>All that is needed to see a failure again.</summary>
+    public string Describe(string when, string what) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"Seed {seed}, size {size}, {when}:\n  {what}\nThe program: {JsonSerializer.Serialize(_plan, BatonJson.Options)}");
+
+    private async Task AnswerAsync(OrchestrationEngine engine, CancellationToken ended)
+    {
+        try
+        {
+            while (true)
+            {
+                var ask = await Effects.Asks.Reader.ReadAsync(ended);
+                try
+                {
+                    await engine.Instances.RaiseEventAsync(ask.InstanceId, ask.EventName, JsonSerializer.Serialize(ask.Payload), CancellationToken.None);
+                }
+                catch (InstanceRequestException e) when (e.Status == 410)
+                {
+                    // Raised before by a call whose answer was lost.
+                }
+                catch
+                {
+                    Effects.Asks.Writer.TryWrite(ask);
+                    throw;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (ended.IsCancellationRequested)
+        {
+            // Nothing more is asked.
+        }
+    }
+}
