@@ -22,7 +22,7 @@ public sealed class ProgramRunTests(AzuriteFixture azurite, ITestOutputHelper ou
             await using var hub = new EngineHub(account) { Options = new OrchestrationEngineOptions { HubName = $"Hub{(uint)seed}" } };
             var program = new ProgramUnderTest(seed, size: 4 + ((int)((uint)seed % 5) * 4));
             var engine = await hub.StartEngineAsync(program.App());
-            var end = await program.DriveAsync(engine);
+            var end = await program.DriveAsync(engine, CancellationToken.None);
             await program.VerifyAsync(engine, end, "with nothing dying", undisturbed: true);
         });
     }

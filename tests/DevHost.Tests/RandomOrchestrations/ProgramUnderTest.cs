@@ -28,26 +28,31 @@ public sealed class ProgramUnderTest(int seed, int size)
             .Activity<AskCall>(EffectActivities.Ask, async (call, ct) => await tasks.AskAsync(call!, ct));
     }
 
-    /// <summary>Starts the program unless it is started, answers what it asks, and waits for its end. Ends with <see cref="RequestFailedException"/> when storage does not answer.</summary>
-    public async Task<InstanceStatus> DriveAsync(OrchestrationEngine engine)
+    /// <summary>Starts the program unless it is started, answers what it asks, and waits for its end.</summary>
+    /// <exception cref="RequestFailedException">Storage did not answer. It can be driven on.</exception>
+    public async Task<InstanceStatus> DriveAsync(OrchestrationEngine engine, CancellationToken gone)
     {
-        if (await engine.Instances.GetAsync(Root, showInput: false, CancellationToken.None) is null)
+        if (await engine.Instances.GetAsync(Root, showInput: false, gone) is null)
         {
-            await engine.StartAsync(ProgramOrchestrator.Name, Root, JsonSerializer.Serialize(new ProgramInput(_plan, Root), BatonJson.Options));
+            await engine.Instances.StartAsync(ProgramOrchestrator.Name, Root, JsonSerializer.Serialize(new ProgramInput(_plan, Root), BatonJson.Options), gone);
         }
 
-        using var ended = new CancellationTokenSource();
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(gone);
         var answers = AnswerAsync(engine, ended.Token);
-        var end = engine.EndOfAsync(Root);
-        if (await Task.WhenAny(end, answers) == answers)
+        var end = engine.Instances.WaitForCompletionAsync(Root, EngineHub.Patience, ended.Token);
+        try
         {
-            await answers;
+            await await Task.WhenAny(end, answers);
+            var status = await end;
+            return status is { IsFinished: true }
+                ? status
+                : throw new TimeoutException(Describe("at the end of patience", $"It is {status?.RuntimeStatus ?? "missing"}, with custom status {status?.CustomStatus}."));
         }
-
-        var status = await end;
-        await ended.CancelAsync();
-        await answers;
-        return status;
+        finally
+        {
+            await ended.CancelAsync();
+            await Task.WhenAny(answers);
+        }
     }
 
     /// <summary>Checks the end, the effects and all histories against the model.</summary>
@@ -80,7 +85,7 @@ public sealed class ProgramUnderTest(int seed, int size)
                 var ask = await Effects.Asks.Reader.ReadAsync(ended);
                 try
                 {
-                    await engine.Instances.RaiseEventAsync(ask.InstanceId, ask.EventName, JsonSerializer.Serialize(ask.Payload), CancellationToken.None);
+                    await engine.Instances.RaiseEventAsync(ask.InstanceId, ask.EventName, JsonSerializer.Serialize(ask.Payload), ended);
                 }
                 catch (InstanceRequestException e) when (e.Status == 410)
                 {
