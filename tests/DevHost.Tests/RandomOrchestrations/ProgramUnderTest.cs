@@ -32,11 +32,7 @@ public sealed class ProgramUnderTest(int seed, int size)
     /// <exception cref="RequestFailedException">Storage did not answer. It can be driven on.</exception>
     public async Task<InstanceStatus> DriveAsync(OrchestrationEngine engine, CancellationToken gone)
     {
-        if (await engine.Instances.GetAsync(Root, showInput: false, gone) is null)
-        {
-            await engine.Instances.StartAsync(ProgramOrchestrator.Name, Root, JsonSerializer.Serialize(new ProgramInput(_plan, Root), BatonJson.Options), gone);
-        }
-
+        await StartAsync(engine, gone);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(gone);
         var answers = AnswerAsync(engine, ended.Token);
         var end = engine.Instances.WaitForCompletionAsync(Root, EngineHub.Patience, ended.Token);
@@ -75,6 +71,24 @@ public sealed class ProgramUnderTest(int seed, int size)
     public string Describe(string when, string what) => string.Create(
         CultureInfo.InvariantCulture,
         $"Seed {seed}, size {size}, {when}:\n  {what}\nThe program: {JsonSerializer.Serialize(_plan, BatonJson.Options)}");
+
+    // A start without an answer may have been one. Only who finds the program at work, or at its end, need not start it again.
+    private async Task StartAsync(OrchestrationEngine engine, CancellationToken gone)
+    {
+        if (await engine.Instances.GetAsync(Root, showInput: false, gone) is not (null or { RuntimeStatus: "Pending" }))
+        {
+            return;
+        }
+
+        try
+        {
+            await engine.Instances.StartAsync(ProgramOrchestrator.Name, Root, JsonSerializer.Serialize(new ProgramInput(_plan, Root), BatonJson.Options), gone);
+        }
+        catch (InstanceRequestException e) when (e.Status == 409)
+        {
+            // It was one.
+        }
+    }
 
     private async Task AnswerAsync(OrchestrationEngine engine, CancellationToken ended)
     {
