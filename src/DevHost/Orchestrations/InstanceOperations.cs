@@ -91,7 +91,18 @@ public sealed class InstanceOperations
             return null;
         }
 
-        return await _directory.FindAsync(instanceId, ct) is { } record ? await StatusAsync(record, showInput, ct) : null;
+        if (await _directory.FindAsync(instanceId, ct) is not { } record)
+        {
+            return null;
+        }
+
+        // In the table but not in memory: the start got no answer from the table. Whoever asks after it must not wait for nobody.
+        if (record.IsOpen && _isRunning())
+        {
+            await _directory.FindLiveAsync(instanceId, ct);
+        }
+
+        return await StatusAsync(record, showInput, ct);
     }
 
     /// <summary>Waits until an instance has ended.</summary>
