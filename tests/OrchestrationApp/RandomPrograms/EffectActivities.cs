@@ -9,8 +9,7 @@ public sealed class EffectActivities(IConfiguration configuration)
     public const string Pass = "PassGate";
     public const string Ask = "AskOutside";
 
-    private readonly EffectTasks _tasks = new(TableEffects.Open(
-        configuration[TableEffects.StorageSetting] ?? throw new InvalidOperationException($"{TableEffects.StorageSetting} is not set.")));
+    private readonly EffectTasks _tasks = new(TableEffects.Open(Required(configuration, TableEffects.StorageSetting), Required(configuration, TableEffects.TableSetting)));
 
     [Function(Apply)]
     public Task<EffectAnswer> ApplyAsync([ActivityTrigger] EffectCall call, CancellationToken ct) => _tasks.ApplyAsync(call, ct);
@@ -20,4 +19,7 @@ public sealed class EffectActivities(IConfiguration configuration)
 
     [Function(Ask)]
     public Task<string> AskAsync([ActivityTrigger] AskCall call, CancellationToken ct) => _tasks.AskAsync(call, ct);
+
+    private static string Required(IConfiguration configuration, string setting) =>
+        configuration[setting] ?? throw new InvalidOperationException($"{setting} is not set.");
 }

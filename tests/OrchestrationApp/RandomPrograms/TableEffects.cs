@@ -9,11 +9,14 @@ public sealed class TableEffects(TableClient table) : IEffects
     /// <summary>The app setting with the connection string.</summary>
     public const string StorageSetting = "EffectsStorage";
 
+    /// <summary>The app setting with the table's name.</summary>
+    public const string TableSetting = "EffectsTable";
+
     private const string AppliedPrefix = "applied-";
     private const string RunPrefix = "run-";
     private const string AskPrefix = "ask-";
 
-    public static TableEffects Open(string connectionString) => new(new TableServiceClient(connectionString).GetTableClient("Effects"));
+    public static TableEffects Open(string connectionString, string tableName) => new(new TableServiceClient(connectionString).GetTableClient(tableName));
 
     /// <summary>Makes the table. Nothing works before.</summary>
     public Task PrepareAsync(CancellationToken ct) => table.CreateIfNotExistsAsync(ct);
