@@ -1,5 +1,6 @@
 using System.Globalization;
 using Baton.DevHost.Orchestrations;
+using Baton.OrchestrationApp.RandomPrograms;
 using Microsoft.DurableTask.Protobuf;
 using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
 
@@ -14,7 +15,7 @@ internal static class HistoryRules
     /// <summary>Every rule that is broken, in words.</summary>
     public static IEnumerable<string> Violations(InstanceStatus instance, IReadOnlyList<HistoryEvent> history) =>
         instance.IsFinished
-            ? [.. TurnViolations(history), .. IdViolations(history), .. CompletionViolations(history)]
+            ? [.. TurnViolations(history), .. IdViolations(history), .. CompletionViolations(history), .. EventViolations(history)]
             : [$"It is {instance.RuntimeStatus} although its program has ended."];
 
     // A turn whose commit was lost leaves nothing: turns neither overlap nor break off, and time does not go back.
@@ -77,6 +78,13 @@ internal static class HistoryRules
             yield return string.Create(CultureInfo.InvariantCulture, $"{key.EventTypeCase} {key.EventId} is never completed.");
         }
     }
+
+    // What an orchestration sends itself arrives once, however often its sending is made sure of. (A client sends at least once.)
+    private static IEnumerable<string> EventViolations(IReadOnlyList<HistoryEvent> history) => history
+        .Where(e => e.EventTypeCase == EventType.EventRaised && StepEvents.IsToSelf(e.EventRaised.Name))
+        .GroupBy(e => e.EventRaised.Name, StringComparer.Ordinal)
+        .Where(same => same.Count() > 1)
+        .Select(same => $"Event {same.Key} arrived {same.Count()} times.");
 
     private static bool IsScheduled(HistoryEvent e) => e.EventTypeCase is EventType.TaskScheduled or EventType.TimerCreated or EventType.SubOrchestrationInstanceCreated;
 

@@ -39,7 +39,7 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
     [Fact]
     public async Task A_large_program_survives_the_death_of_its_engine_at_some_calls_to_storage()
     {
-        foreach (var seed in ProgramSeeds.Draw(8))
+        foreach (var seed in ProgramSeeds.Draw(6))
         {
             var calls = await CallsAsync(seed, size: 20);
             var random = new Random(seed);
@@ -51,7 +51,8 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
     }
 
     [Fact]
-    public async Task A_program_survives_engines_that_die_one_after_the_other() =>
+    public async Task A_program_survives_engines_that_die_one_after_the_other()
+    {
         await Parallel.ForEachAsync(ProgramSeeds.Draw(24), AtOnce, async (seed, _) =>
         {
             await using var hub = NewHub();
@@ -71,6 +72,8 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
 
             await EndAsync(hub, program, $"after deaths at {string.Join(", ", story)}");
         });
+        output.WriteLine($"{_deaths} deaths.");
+    }
 
     [Fact]
     public async Task A_program_survives_the_loss_of_calls_and_answers_by_an_engine_that_lives() =>

@@ -22,9 +22,10 @@ public sealed class KilledHostProgramsTests(AzuriteFixture azurite, ITestOutputH
             {
                 var tally = new BatchTally();
                 var options = new MortalHostOptions(folder, azurite.NewAccount(), "Programs");
-                await new Batch(options, seed, count: 12, kills: 4, tally).RunAsync(CancellationToken.None);
+                await new Batch(options, seed, count: 10, kills: 4, tally).RunAsync(CancellationToken.None);
 
                 output.WriteLine($"Batch {seed}: {tally.Kills} kills, {tally.Activities} activities, {tally.ActivitiesRepeated} of them repeated, {tally.Effects} effects.");
+                output.WriteLine($"Killed: {string.Join("; ", tally.Story)}.");
                 Assert.True(tally.Mismatches.Count == 0, string.Join('\n', tally.Mismatches));
                 await VerifyHistoriesAsync(options, seed);
             }

@@ -9,7 +9,7 @@ namespace Baton.DevHost.Tests.RandomOrchestrations;
 [Collection(AzuriteTests.Name)]
 public sealed class ProgramRunTests(AzuriteFixture azurite, ITestOutputHelper output)
 {
-    private const int Programs = 60;
+    private const int Programs = 40;
 
     [Fact]
     public async Task A_program_that_nothing_disturbs_ends_as_its_model_says()

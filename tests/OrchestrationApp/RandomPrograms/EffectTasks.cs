@@ -6,7 +6,8 @@ namespace Baton.OrchestrationApp.RandomPrograms;
 /// <param name="Value">Its effect.</param>
 /// <param name="Failures">Runs that fail; <see cref="EffectTasks.ForGood"/> for all.</param>
 /// <param name="Bytes">Noise in its answer.</param>
-public sealed record EffectCall(string Root, string Key, string Value, int Failures = 0, int Bytes = 0);
+/// <param name="Ms">How long it works, before and again after it has its effect.</param>
+public sealed record EffectCall(string Root, string Key, string Value, int Failures = 0, int Bytes = 0, int Ms = 0);
 
 /// <summary>What it answers.</summary>
 public sealed record EffectAnswer(string Value, string? Noise);
@@ -34,7 +35,11 @@ public sealed class EffectTasks(IEffects effects)
             throw new InvalidOperationException($"task {call.Key} refuses");
         }
 
-        return new EffectAnswer(await effects.ApplyAsync(call.Root, call.Key, call.Value, ct), call.Bytes == 0 ? null : Noise.Of(call.Key, call.Bytes));
+        // Time in which it can be killed, with and without its effect.
+        await Task.Delay(call.Ms, ct);
+        var applied = await effects.ApplyAsync(call.Root, call.Key, call.Value, ct);
+        await Task.Delay(call.Ms, ct);
+        return new EffectAnswer(applied, call.Bytes == 0 ? null : Noise.Of(call.Key, call.Bytes));
     }
 
     /// <summary>Fails until another task's effect is there.</summary>

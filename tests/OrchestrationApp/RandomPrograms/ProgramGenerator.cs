@@ -80,7 +80,7 @@ public sealed class ProgramGenerator
 
         private Step Leaf() => made._random.Next(repeats ? 10 : 14) switch
         {
-            < 3 => new Call(Key(), Value(), made.OneOf(0, 0, 1, 2), Bytes()),
+            < 3 => new Call(Key(), Value(), made.OneOf(0, 0, 1, 2), Bytes(), made.OneOf(0, 0, 10, 40)),
             3 => new Refused(Key(), made.OneOf(1, 2)),
             4 => new Detached(Key(), Value()),
             5 => new Pause(Key(), made._random.Next(1, 40)),

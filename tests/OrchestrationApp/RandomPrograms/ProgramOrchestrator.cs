@@ -24,7 +24,7 @@ public static class ProgramOrchestrator
         var output = input.SoFar;
         if (!isFirst && plan.Carries != Carrying.Never)
         {
-            output += await context.WaitForExternalEvent<string>(CarriedEvent(generation)) + " ";
+            output += await context.WaitForExternalEvent<string>(StepEvents.Carried(generation)) + " ";
         }
 
         if (!isLast && plan.Carries == Carrying.First)
@@ -57,22 +57,17 @@ public static class ProgramOrchestrator
     /// <summary>The custom status at the end of a generation.</summary>
     public static string DoneStatus(int generation) => $"done {generation}";
 
-    /// <summary>The event that a child sends.</summary>
-    public static string ToldEvent(string childScope) => $"told {childScope}";
-
     /// <summary>What <paramref name="generation"/> gets from the one before.</summary>
     public static string CarriedPayload(int generation) => $"from {generation - 1}";
 
-    private static string CarriedEvent(int generation) => $"carried {generation}";
-
     private static void Carry(TaskOrchestrationContext context, int generation) =>
-        context.SendEvent(context.InstanceId, CarriedEvent(generation + 1), CarriedPayload(generation + 1));
+        context.SendEvent(context.InstanceId, StepEvents.Carried(generation + 1), CarriedPayload(generation + 1));
 
     private static void Tell(TaskOrchestrationContext context, ProgramInput input)
     {
         if (input.TellTo is { } parent)
         {
-            context.SendEvent(parent, ToldEvent(input.Scope), "told");
+            context.SendEvent(parent, StepEvents.Told(input.Scope), "told");
         }
     }
 

@@ -33,7 +33,8 @@ public sealed record AtOnce(string Key, IReadOnlyList<Step> Steps) : Step(Key);
 /// <param name="Value">Its effect.</param>
 /// <param name="Failures">Runs that fail.</param>
 /// <param name="Bytes">Noise in its result beside the value.</param>
-public sealed record Call(string Key, string Value, int Failures, int Bytes) : Step(Key);
+/// <param name="Ms">How long it works.</param>
+public sealed record Call(string Key, string Value, int Failures, int Bytes, int Ms) : Step(Key);
 
 /// <summary>An activity that fails at every attempt; the failure is caught.</summary>
 public sealed record Refused(string Key, int Attempts) : Step(Key);

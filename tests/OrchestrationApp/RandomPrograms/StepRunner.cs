@@ -41,7 +41,7 @@ internal sealed class StepRunner(TaskOrchestrationContext context, string root, 
 
     private async Task<string> CallAsync(Call call)
     {
-        var answer = await ApplyAsync(call.Key, call.Value, call.Failures, attempts: call.Failures + 1, call.Bytes);
+        var answer = await ApplyAsync(call.Key, call.Value, call.Failures, call.Failures + 1, call.Bytes, call.Ms);
         return answer.Noise == (call.Bytes == 0 ? null : Noise.Of(scope + call.Key, call.Bytes)) ? answer.Value : $"{answer.Value} with spoilt noise";
     }
 
@@ -114,7 +114,7 @@ internal sealed class StepRunner(TaskOrchestrationContext context, string root, 
 
     private async Task<string> TellSelfAsync(TellSelf tell)
     {
-        var name = Named("self", tell);
+        var name = StepEvents.Self(scope, tell.Key);
         var waitsFirst = tell.WaitsFirst ? context.WaitForExternalEvent<string>(name, CancellationToken.None) : null;
         context.SendEvent(context.InstanceId, name, Noise.Of(name, tell.Bytes));
         var meanwhile = await RunAsync(tell.Meanwhile);
@@ -158,7 +158,7 @@ internal sealed class StepRunner(TaskOrchestrationContext context, string root, 
             child.Attempts == 1 ? null : new RetryPolicy(child.Attempts, RetryInterval),
             child.HasName ? $"{root}.{childScope}" : null);
         var running = context.CallSubOrchestratorAsync<string>(ProgramOrchestrator.Name, input, options);
-        var told = child.Tells == Telling.Never ? "" : await context.WaitForExternalEvent<string>(ProgramOrchestrator.ToldEvent(childScope), CancellationToken.None) + " ";
+        var told = child.Tells == Telling.Never ? "" : await context.WaitForExternalEvent<string>(StepEvents.Told(childScope), CancellationToken.None) + " ";
         try
         {
             return $"{told}<{await running}>";
@@ -169,9 +169,9 @@ internal sealed class StepRunner(TaskOrchestrationContext context, string root, 
         }
     }
 
-    private Task<EffectAnswer> ApplyAsync(string key, string value, int failures = 0, int attempts = 1, int bytes = 0) => context.CallActivityAsync<EffectAnswer>(
+    private Task<EffectAnswer> ApplyAsync(string key, string value, int failures = 0, int attempts = 1, int bytes = 0, int ms = 0) => context.CallActivityAsync<EffectAnswer>(
         EffectActivities.Apply,
-        new EffectCall(root, scope + key, value, failures, bytes),
+        new EffectCall(root, scope + key, value, failures, bytes, ms),
         attempts == 1 ? null : TaskOptions.FromRetryPolicy(new RetryPolicy(attempts, RetryInterval)));
 
     private string Named(string what, Step step) => $"{what} {scope}{step.Key}";

@@ -26,6 +26,9 @@ internal sealed class BatchTally
 
     public int Effects { get; set; }
 
+    /// <summary>Every kill, in words.</summary>
+    public List<string> Story { get; } = [];
+
     public List<string> Mismatches { get; } = [];
 
     public int Kills => KillsWithHandler + KillsOfHostOnly;
@@ -63,7 +66,7 @@ internal sealed class Batch(MortalHostOptions options, int seed, int count, int 
             var random = new Random(seed);
             for (var life = 0; client.Open.Any(); life++)
             {
-                await LiveAsync(client, life < kills ? Death.Draw(random) : null, patience.Token);
+                await LiveAsync(client, life < kills ? Death.Draw(random, life) : null, patience.Token);
             }
 #pragma warning restore CA5394
         }
@@ -93,7 +96,7 @@ internal sealed class Batch(MortalHostOptions options, int seed, int count, int 
         }
 
         ct.ThrowIfCancellationRequested();
-        Count(death!, host);
+        Count(death!, host, client.Open.Count());
         await (death!.HandlerToo ? host.KillWithHandlerAsync() : host.KillAloneAsync());
         await gone.CancelAsync();
 
@@ -125,8 +128,9 @@ internal sealed class Batch(MortalHostOptions options, int seed, int count, int 
         }
     }
 
-    private void Count(Death death, MortalHost host)
+    private void Count(Death death, MortalHost host, int open)
     {
+        tally.Story.Add($"{(death.HandlerToo ? "host and handler" : "host")}, {(host.Ready.IsCompletedSuccessfully ? "at work" : "starting")}, {open} programs open");
         tally.KillsWithHandler += death.HandlerToo ? 1 : 0;
         tally.KillsOfHostOnly += death.HandlerToo ? 0 : 1;
         tally.KillsDuringStart += host.Ready.IsCompletedSuccessfully ? 0 : 1;
@@ -157,9 +161,10 @@ internal sealed class Batch(MortalHostOptions options, int seed, int count, int 
     private sealed record Death(bool HandlerToo, bool DuringStart, TimeSpan After)
     {
 #pragma warning disable CA5394
-        public static Death Draw(Random random) => random.Next(5) == 0
+        // Each life may be longer than the one before, so that the programs end on however slow a machine.
+        public static Death Draw(Random random, int life) => random.Next(5) == 0
             ? new Death(random.Next(2) == 0, DuringStart: true, TimeSpan.FromMilliseconds(random.Next(100, 1_500)))
-            : new Death(random.Next(2) == 0, DuringStart: false, TimeSpan.FromMilliseconds(random.Next(10, 800)));
+            : new Death(random.Next(2) == 0, DuringStart: false, TimeSpan.FromMilliseconds(random.Next(10, 800 + (life * 200))));
 #pragma warning restore CA5394
     }
 }
