@@ -13,4 +13,5 @@ var root = new RootCommand("Measures Baton on this machine, beside the raw calls
 root.Subcommands.Add(WalBench.Command());
 root.Subcommands.Add(PromotionBench.Command());
 root.Subcommands.Add(OrchestrationBench.Command());
+root.Subcommands.Add(KilledHostsProof.Command());
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
