@@ -37,12 +37,18 @@ public sealed class DyingStorage(int calls, bool losesAnswer, int failures = int
 
         if (number == calls + 1)
         {
-            if (losesAnswer)
+            try
             {
-                await ProcessNextAsync(message, pipeline);
+                if (losesAnswer)
+                {
+                    await ProcessNextAsync(message, pipeline);
+                }
             }
-
-            _died.TrySetResult($"{message.Request.Method} {message.Request.Uri.Path}");
+            finally
+            {
+                // Its caller may give it up, because a call beside it has failed already.
+                _died.TrySetResult($"{message.Request.Method} {message.Request.Uri.Path}");
+            }
         }
 
         throw new RequestFailedException(0, "The connection was cut (by the test).", new IOException("cut"));
