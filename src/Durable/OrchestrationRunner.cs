@@ -16,7 +16,7 @@ public static class OrchestrationRunner
     /// <summary>
     /// Runs one turn, synchronously, on the calling thread. Whatever the orchestrator's code does, there is an answer: a failure of the
     /// code, an unknown name or a history that does not fit the code fails the orchestration, with details. A process that runs out of
-    /// memory or is stopping asks for the same turn again instead, and so does a request that lacks its history.
+    /// memory or is stopping asks for the same turn again instead; a request that lacks its history is answered by asking for that.
     /// </summary>
     /// <param name="base64Request">The <c>OrchestratorRequest</c>, in base64.</param>
     /// <param name="find">The orchestrator of a name, or null when there is none.</param>
@@ -48,28 +48,29 @@ public static class OrchestrationRunner
         try
         {
             request = OrchestratorRequest.Parser.ParseFrom(Convert.FromBase64String(base64Request));
-            if (LacksHistory(request) || stopping.IsCancellationRequested)
+            if (LacksHistory(request))
             {
-                return Encode(AskAgain(request));
+                return Encode(new OrchestratorResponse { InstanceId = request.InstanceId, RequiresHistory = true });
+            }
+
+            if (stopping.IsCancellationRequested)
+            {
+                return Encode(OrchestrationFailure.RunAgain(request.InstanceId, "The process is stopping."));
             }
 
             var turn = new OrchestrationTurn(request, find, loggerFactory ?? NullLoggerFactory.Instance, blockingGrace);
             OrchestratorResponse response = turn.Run();
             bool isOfTheProcess = turn.Failure is OutOfMemoryException || (turn.Failure is not null && stopping.IsCancellationRequested);
-            return Encode(isOfTheProcess ? AskAgain(request) : response);
+            return Encode(isOfTheProcess ? OrchestrationFailure.RunAgain(request.InstanceId, "The process is stopping or out of memory.") : response);
         }
         catch (OutOfMemoryException)
         {
             // Outside the code: a large history, or a large answer.
-            return Encode(AskAgain(request));
+            return Encode(OrchestrationFailure.RunAgain(request?.InstanceId ?? string.Empty, "The process is out of memory."));
         }
     }
 
     private static string Encode(OrchestratorResponse response) => Convert.ToBase64String(response.ToByteArray());
-
-    // Without any action: the host then runs the same turn again, with the whole history.
-    private static OrchestratorResponse AskAgain(OrchestratorRequest? request)
-        => new() { InstanceId = request?.InstanceId ?? string.Empty, RequiresHistory = true };
 
     // An extended session: the host trusts the worker to remember the past events. This one keeps nothing between turns.
     private static bool LacksHistory(OrchestratorRequest request)

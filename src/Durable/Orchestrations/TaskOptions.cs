@@ -75,7 +75,7 @@ public record SubOrchestrationOptions : TaskOptions
         : base(options) => InstanceId = options.InstanceId;
 
     /// <summary>
-    /// The child's instance id, kept over retries. When null each attempt gets an id of its own, the same in every replay.
+    /// The child's instance id, kept over retries. When null it gets one that is the same in every replay.
     /// </summary>
     public string? InstanceId { get; init; }
 

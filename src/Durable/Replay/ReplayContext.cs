@@ -76,14 +76,14 @@ internal sealed class ReplayContext(
         ArgumentException.ThrowIfNullOrWhiteSpace(orchestratorName.Name, nameof(orchestratorName));
         RefuseOptionsAsInput(input, options);
         string? json = DurableJson.Write(input);
-        string? childId = (options as SubOrchestrationOptions)?.InstanceId is { } given ? InstanceIds.Check(given) : null;
+        string childId = (options as SubOrchestrationOptions)?.InstanceId is { } given ? InstanceIds.Check(given) : NewGuid().ToString("N");
         return RetryLoop.RunAsync(options?.Retry, this, async () =>
         {
             var create = new CreateSubOrchestrationAction
             {
                 Name = orchestratorName.Name,
                 Input = json,
-                InstanceId = childId ?? NewGuid().ToString("N"),
+                InstanceId = childId,
                 Version = Given(options?.Version is { } asked ? asked.Version : DefaultVersion),
             };
             create.Tags.Add(options?.Tags ?? NoTags);

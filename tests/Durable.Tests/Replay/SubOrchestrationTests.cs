@@ -37,7 +37,7 @@ public sealed class SubOrchestrationTests
     [Theory]
     [InlineData(null)]
     [InlineData("given")]
-    public void A_retried_child_gets_a_new_instance_unless_its_id_was_given(string? given)
+    public void A_retried_child_keeps_its_id(string? given)
     {
         var options = new SubOrchestrationOptions(new RetryPolicy(2, TimeSpan.FromSeconds(1)), given);
         var orchestrator = new Orchestrator(async context => await context.CallSubOrchestratorAsync<int>("Child", options: options));
@@ -47,8 +47,8 @@ public sealed class SubOrchestrationTests
             Turn(2),
             TimerFired(1));
         string second = Assert.Single(retry.Actions).CreateSubOrchestration.InstanceId;
-        Assert.Equal(given is not null, string.Equals(first, second, StringComparison.Ordinal));
         Assert.Equal(given ?? first, first);
+        Assert.Equal(first, second);
     }
 
     [Theory]
