@@ -100,6 +100,34 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
             await EndAsync(hub, program, $"with {storage.Lost} of {storage.Calls} calls lost");
         });
 
+    [Fact(Skip = "A successor deletes pages that a late commit of its predecessor still counts: see LateCommitTests.")]
+    public async Task A_program_survives_engines_that_work_on_because_they_do_not_know_of_their_successor() =>
+        await Parallel.ForEachAsync(ProgramSeeds.Draw(24), AtOnce, async (seed, _) =>
+        {
+            await using var hub = NewHub();
+            var program = new ProgramUnderTest(seed, size: 12);
+            var random = new Random(seed);
+            for (var life = 0; life < 4; life++)
+            {
+                // They learn it by a refused write at the earliest: no lease is renewed in this time.
+                using var gone = new CancellationTokenSource();
+                var mark = new StorageMark(random.Next(10, 50));
+                var engine = await hub.StartEngineAsync(program.App(), mark, hub.Options with { LeaseRenewal = TimeSpan.FromSeconds(10) });
+                var work = program.DriveAsync(engine, gone.Token);
+                if (await Task.WhenAny(work, mark.Reached) == work)
+                {
+                    await work;
+                    break;
+                }
+
+                // Its client turns to the next engine.
+                await gone.CancelAsync();
+                await Task.WhenAny(work);
+            }
+
+            await EndAsync(hub, program, "after engines that had lost the hub");
+        });
+
     private async Task DieAtAsync(int seed, int size, int call, bool losesAnswer)
     {
         await using var hub = NewHub();
@@ -129,16 +157,16 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
         using var gone = new CancellationTokenSource();
         var engine = hub.Engine(program.App(), storage.Begin());
         var work = WorkAsync();
-        await Task.WhenAny(work, storage.Died).WaitAsync(EngineHub.Patience);
+        await Task.WhenAny(work, storage.Died);
         if (work.IsCompletedSuccessfully)
         {
             return true;
         }
 
         // The client may hear of it first: a call beside the fatal one fails at once, the fatal one when its effect is done.
-        if (work.Exception?.InnerException is { } fault && !IsCut(fault))
+        if (!storage.Died.IsCompleted && work.Exception?.InnerException is { } fault && !IsCut(fault))
         {
-            await work;
+            throw new InvalidOperationException(program.Describe("with an engine that was to die", fault.Message), fault);
         }
 
         Interlocked.Increment(ref _deaths);

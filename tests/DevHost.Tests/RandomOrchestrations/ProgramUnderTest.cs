@@ -38,7 +38,8 @@ public sealed class ProgramUnderTest(int seed, int size)
         var end = engine.Instances.WaitForCompletionAsync(Root, EngineHub.Patience, ended.Token);
         try
         {
-            await await Task.WhenAny(end, answers);
+            await await Task.WhenAny(end, answers, engine.Ended);
+            Assert.False(engine.Ended.IsCompleted, "The engine has stopped by itself.");
             var status = await end;
             return status is { IsFinished: true }
                 ? status

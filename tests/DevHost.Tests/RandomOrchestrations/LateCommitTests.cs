@@ -1,0 +1,79 @@
+using Azure.Core;
+using Azure.Core.Pipeline;
+using Baton.DevHost.Tests.Orchestrations;
+using Baton.DevHost.Tests.FunctionsHost;
+using Baton.Storage.Tables;
+using Baton.Testing;
+
+namespace Baton.DevHost.Tests.RandomOrchestrations;
+
+[Collection(AzuriteTests.Name)]
+public sealed class LateCommitTests(AzuriteFixture azurite)
+{
+    // The first engine has added a page of history, and its commit is on its way. The second finds a page that nobody counts, and deletes it.
+    // Then the commit arrives: its condition holds, since the second has not written the instance's row yet.
+    [Fact(Skip = "It does: a successor must write the row, so that the condition fails, before it deletes what is left over.")]
+    public async Task A_commit_that_arrives_after_its_page_was_taken_for_left_over_does_not_stop_the_successor()
+    {
+        var account = azurite.NewAccount();
+        var table = new TableServiceClient(account).GetTableClient("TestHubInstances");
+        await using var hub = new EngineHub(account);
+        var storage = new HeldCommit();
+        var open = new TaskCompletionSource();
+        var first = await hub.StartEngineAsync(App(storage.Arm, Task.CompletedTask), storage, hub.Options with { LeaseRenewal = TimeSpan.FromSeconds(10) });
+        await first.StartAsync("Root", "root");
+        await storage.Held.WaitAsync(EngineHub.Patience);
+        var rows = await table.QueryAsync<TableEntity>().CountAsync();
+
+        var second = await hub.StartEngineAsync(App(static () => { }, open.Task));
+        await HostUnderTest.UntilAsync("the page was deleted", async () => await table.QueryAsync<TableEntity>().CountAsync() < rows);
+        storage.Release();
+        await first.UntilAsync("root", status => status.IsFinished);
+        await second.Instances.RaiseEventAsync("root", "anything", "1", CancellationToken.None);
+        open.SetResult();
+
+        Assert.Equal("\"done\"", (await second.EndOfAsync("root")).Output);
+        Assert.False(second.Ended.IsCompleted, "The second engine has stopped by itself.");
+    }
+
+    private static ScriptedApp App(Action begun, Task open) => new ScriptedApp()
+        .Activity<int>("Bulk", async (_, ct) =>
+        {
+            begun();
+            await open.WaitAsync(ct);
+            var noise = new byte[60_000];
+            new Random(1).NextBytes(noise);
+            return Convert.ToBase64String(noise);
+        })
+        .Orchestrator("Root", async context =>
+        {
+            await context.CallActivityAsync<string>("Bulk", 0);
+            return "done";
+        });
+
+    private sealed class HeldCommit : HttpPipelinePolicy
+    {
+        private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private volatile bool _isArmed;
+
+        public Task Held => _held.Task;
+
+        public void Arm() => _isArmed = true;
+
+        public void Release() => _release.TrySetResult();
+
+        public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
+        {
+            if (_isArmed && message.Request.Method == RequestMethod.Put && message.Request.Uri.Path.Contains("RowKey", StringComparison.Ordinal))
+            {
+                _held.TrySetResult();
+                await _release.Task;
+            }
+
+            await ProcessNextAsync(message, pipeline);
+        }
+
+        public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) => throw new NotSupportedException();
+    }
+}
