@@ -1,27 +1,22 @@
-using System.Threading.Channels;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.DurableTask.Protobuf;
 
 namespace Baton.DevHost.Orchestrations;
 
-/// <summary>Runs activities, as many at a time as allowed, in the order they were scheduled.</summary>
-internal sealed class ActivityPump(IOrchestrationInvoker invoker, TimeProvider time, ILogger log)
+/// <summary>Runs activities, as many at a time as allowed, in the order they were queued.</summary>
+internal sealed class ActivityPump(IOrchestrationInvoker invoker, ActivityQueue queue, TimeProvider time, ILogger log)
 {
-    private readonly Channel<(LiveInstance Instance, string ExecutionId, HistoryEvent Scheduled)> _queue =
-        Channel.CreateUnbounded<(LiveInstance Instance, string ExecutionId, HistoryEvent Scheduled)>();
-
-    /// <summary>Hands an activity out. Its result reaches the instance in memory: if the engine dies before the turn that takes it, it runs again.</summary>
-    public void Add(LiveInstance instance, string executionId, HistoryEvent scheduled) => _queue.Writer.TryWrite((instance, executionId, scheduled));
-
-    /// <summary>One runner.</summary>
+    /// <summary>One runner. A result reaches its instance in memory: if the engine dies before the turn that takes it, the activity runs again.</summary>
     public async Task RunAsync(CancellationToken ct)
     {
-        await foreach (var (instance, executionId, scheduled) in _queue.Reader.ReadAllAsync(ct))
+        while (true)
         {
-            var completed = await RunAsync(instance.Id, scheduled, ct);
+            var work = await queue.TakeAsync(ct);
+            var completed = await RunAsync(work.InstanceId, work.Scheduled, ct);
             completed.EventId = -1;
             completed.Timestamp = time.GetUtcNow().ToTimestamp();
-            instance.Post(new Message(completed, RowKey: null, executionId));
+            work.Instance?.Post(new Message(completed, RowKey: null, work.ExecutionId));
+            queue.End(work);
         }
     }
 

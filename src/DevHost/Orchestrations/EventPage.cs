@@ -20,13 +20,21 @@ internal static class EventPage
         return output.ToArray();
     }
 
+    /// <exception cref="InvalidDataException">The bytes end inside an event, or hold one that is none.</exception>
     public static List<HistoryEvent> Read(byte[] bytes)
     {
         var events = new List<HistoryEvent>();
-        using var input = new MemoryStream(bytes);
-        while (input.Position < input.Length)
+        for (var at = 0; at < bytes.Length;)
         {
-            events.Add(HistoryEvent.Parser.ParseDelimitedFrom(input));
+            var (start, end) = NextEvent(bytes, at);
+            if (end > bytes.Length)
+            {
+                throw new InvalidDataException($"Event {events.Count} is cut.");
+            }
+
+            var e = HistoryEvent.Parser.ParseFrom(bytes.AsSpan(start..end));
+            events.Add(e.EventTypeCase == HistoryEvent.EventTypeOneofCase.None ? throw new InvalidDataException($"Event {events.Count} is of no kind.") : e);
+            at = end;
         }
 
         return events;
@@ -38,7 +46,7 @@ internal static class EventPage
         var (start, end) = (0, 0);
         while (end < bytes.Length)
         {
-            var next = EndOfEvent(bytes, end);
+            var (_, next) = NextEvent(bytes, end);
             if (end > start && next - start > MaxBytes)
             {
                 yield return bytes.AsMemory(start..end);
@@ -54,17 +62,17 @@ internal static class EventPage
         }
     }
 
-    private static int EndOfEvent(byte[] bytes, int at)
+    private static (int Start, int End) NextEvent(byte[] bytes, int at)
     {
-        var (length, shift) = (0, 0);
+        var (length, shift) = (0L, 0);
         byte part;
         do
         {
             part = bytes[at++];
-            length |= (part & 0x7f) << shift;
+            length |= (part & 0x7fL) << shift;
             shift += 7;
         }
-        while ((part & 0x80) != 0);
-        return at + length;
+        while ((part & 0x80) != 0 && shift < 35);
+        return (at, checked((int)Math.Min(at + length, int.MaxValue)));
     }
 }

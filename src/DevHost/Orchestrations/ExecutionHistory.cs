@@ -1,12 +1,21 @@
+using System.Buffers;
+using Google.Protobuf;
 using Microsoft.DurableTask.Protobuf;
 using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
 
 namespace Baton.DevHost.Orchestrations;
 
 /// <summary>The committed history of one execution, and what follows from it: which work is still open.</summary>
+/// <remarks>
+/// The protocol sends the whole history with each turn. It only ever grows, so it is kept in the form in which it is sent: a turn
+/// encodes what is new, and past events cost a copy of bytes.
+/// </remarks>
 internal sealed class ExecutionHistory
 {
-    private readonly List<HistoryEvent> _events = [];
+    // In front of each past event of an OrchestratorRequest: the field and "a length follows".
+    private const byte PastEventTag = (OrchestratorRequest.PastEventsFieldNumber << 3) | 2;
+
+    private readonly ArrayBufferWriter<byte> _encoded = new();
     private readonly Dictionary<int, HistoryEvent> _open = [];
     private readonly HashSet<int> _usedIds = [];
 
@@ -18,8 +27,6 @@ internal sealed class ExecutionHistory
         }
     }
 
-    public IReadOnlyList<HistoryEvent> Events => _events;
-
     /// <summary>Tasks, timers and sub-orchestrations without their completion, by id.</summary>
     public IReadOnlyDictionary<int, HistoryEvent> Open => _open;
 
@@ -27,14 +34,18 @@ internal sealed class ExecutionHistory
 
     public DateTimeOffset LastTimestamp { get; private set; }
 
-    public long SizeBytes { get; private set; }
+    public long SizeBytes => _encoded.WrittenCount;
+
+    /// <summary>The events as the past events of an OrchestratorRequest.</summary>
+    public ReadOnlyMemory<byte> AsPastEvents => _encoded.WrittenMemory;
+
+    public IReadOnlyList<HistoryEvent> Events() => OrchestratorRequest.Parser.ParseFrom(_encoded.WrittenSpan).PastEvents;
 
     public bool HasUsed(int id) => _usedIds.Contains(id);
 
     public void Append(HistoryEvent e)
     {
-        _events.Add(e);
-        SizeBytes += e.CalculateSize();
+        Encode(e);
         switch (e.EventTypeCase)
         {
             case EventType.OrchestratorStarted:
@@ -73,4 +84,23 @@ internal sealed class ExecutionHistory
         EventType.TimerFired => e.TimerFired.TimerId,
         _ => null,
     };
+
+    private void Encode(HistoryEvent e)
+    {
+        var size = e.CalculateSize();
+        var room = _encoded.GetSpan(1 + CodedOutputStream.ComputeLengthSize(size) + size);
+        room[0] = PastEventTag;
+        var at = 1;
+        for (var rest = (uint)size; ; rest >>= 7)
+        {
+            room[at++] = (byte)(rest < 0x80 ? rest : (rest & 0x7f) | 0x80);
+            if (rest < 0x80)
+            {
+                break;
+            }
+        }
+
+        e.WriteTo(room.Slice(at, size));
+        _encoded.Advance(at + size);
+    }
 }

@@ -5,7 +5,7 @@ namespace Baton.DevHost.Orchestrations;
 /// <summary>Row keys of a hub's table. The partition is the instance id.</summary>
 /// <remarks>
 /// <c>i</c> the instance; <c>h-{execution}-{page}</c> a page of history; <c>m-…</c> a message that history has not taken yet;
-/// <c>v-{execution}-{random}</c> a value too large for the instance row. What belongs to an execution carries its id, so that no
+/// <c>v-{execution}-{random}</c> a value too large for the instance row, or a list of activities left to run. What belongs to an execution carries its id, so that no
 /// execution can take another's rows for its own.
 /// </remarks>
 internal static class HubRows

@@ -2,15 +2,10 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Azure;
 using Baton.Storage.Tables;
+using Google.Protobuf;
 using Microsoft.DurableTask.Protobuf;
 
 namespace Baton.DevHost.Orchestrations;
-
-/// <summary>A message that waits in the table.</summary>
-internal sealed record StoredMessage(string RowKey, long Sequence, HistoryEvent Event);
-
-/// <summary>All of an instance that counts.</summary>
-internal sealed record StoredInstance(InstanceRecord Record, ExecutionHistory History, IReadOnlyList<StoredMessage> Messages, IReadOnlyList<string> LeftOver);
 
 /// <summary>The hub's table. One row of an instance decides (<see cref="InstanceRecord"/>); every other row counts only if that one names it.</summary>
 /// <remarks>
@@ -27,6 +22,8 @@ internal sealed record StoredInstance(InstanceRecord Record, ExecutionHistory Hi
 ///          3 each sent message inserted       inserted again under the same key: is there, or is among the receiver's Consumed
 ///          4 Outgoing cleared                 nothing left to send
 ///          5 sub-orchestrations inserted      insert-if-absent, recognised by the parent's execution and task id
+///            activities of an ended execution follow from the rows that Detached names, written before the commit: run again
+///            until Detached no longer names them, which is a conditional write of its own, after all of a row have run
 ///          6 consumed message rows deleted    still named in Consumed: not taken twice; deleted later. A row sent by an
 ///                                             orchestration is kept until step 4 of its sender, or step 3 could add it twice
 ///          7 rows of old executions deleted   left over
@@ -34,12 +31,14 @@ internal sealed record StoredInstance(InstanceRecord Record, ExecutionHistory Hi
 ///          2 parent's turn committed          closed
 /// activity   result in memory only            the task is open: it runs again (at least once, as in Azure)
 /// </code>
-/// What is left over of an instance that has ended stays until it is purged or replaced.
+/// What is left over of an instance that has ended stays until it is purged or replaced. Rows that cannot be read fail their instance and no other.
 /// Pages are inserted, never overwritten, and the commit is conditional: an engine that lost the hub but does not know it yet
 /// can change nothing that its successor has committed.
 /// </remarks>
 internal sealed class HubStore(TableClient table)
 {
+    // What one transaction of a table takes.
+    private const int MaxBatch = 100;
     private static readonly string[] KeyOnly = ["RowKey"];
 
     public Task PrepareAsync(CancellationToken ct) => table.CreateIfNotExistsAsync(ct);
@@ -74,6 +73,7 @@ internal sealed class HubStore(TableClient table)
     }
 
     /// <summary>Reads a whole instance.</summary>
+    /// <exception cref="DamagedInstanceException">A row of it is missing or makes no sense.</exception>
     public async Task<StoredInstance?> LoadAsync(string id, CancellationToken ct)
     {
         // The rows are read while an engine that lost the hub may still commit: then the instance row is newer than the pages.
@@ -91,17 +91,47 @@ internal sealed class HubStore(TableClient table)
             }
 
             var record = InstanceRecord.From(entity);
+            if (record.Damage is { } damage)
+            {
+                throw new DamagedInstanceException(id, damage);
+            }
+
             var pages = Enumerable.Range(0, record.Pages).Select(page => rows.GetValueOrDefault(HubRows.Page(record.ExecutionId, page))).ToList();
             if (pages.TrueForAll(page => page is not null))
             {
-                return Assemble(record, pages!, rows.Values);
+                return StoredInstance.Assemble(record, pages!, rows.Values);
             }
 
             if (attempt == 5)
             {
-                throw new InvalidDataException($"Instance '{id}' counts {record.Pages} pages of history, but page {pages.IndexOf(null)} is missing.");
+                throw new DamagedInstanceException(id, $"Of {record.Pages} pages of history, page {pages.IndexOf(null)} is missing.");
             }
         }
+    }
+
+    /// <summary>Ends an instance whose rows cannot be read. The pages stay for whoever looks into it; what it had yet to do is given up.</summary>
+    /// <returns>As it is now; null when there is none.</returns>
+    public async Task<InstanceRecord?> FailDamagedAsync(string id, DamagedInstanceException damage, DateTimeOffset now, CancellationToken ct)
+    {
+        if (await ReadAsync(id, ct) is not { } record)
+        {
+            return null;
+        }
+
+        var ended = record with { Damage = null, Carried = null, Consumed = [], Outgoing = null, OutgoingExecutionId = null, Detached = [] };
+        if (!record.IsFinished || record.Damage is not null)
+        {
+            var details = PlatformFailures.Of(typeof(InvalidDataException).FullName!, damage.Message);
+            ended = ended with
+            {
+                Status = OrchestrationStatus.Failed,
+                UpdatedAt = now,
+                Output = new StoredBytes(StoredBytes.Encode(PlatformFailures.Render(details), "The output"), null),
+                Failure = new StoredBytes(StoredBytes.Encode(details.ToByteArray(), "The failure"), null),
+            };
+        }
+
+        return await UpdateAsync(ended, ct);
     }
 
     /// <summary>Inserts an instance that must not be there.</summary>
@@ -153,11 +183,44 @@ internal sealed class HubStore(TableClient table)
     public async Task<StoredBytes?> StoreTextAsync(string id, string executionId, string? text, string what, CancellationToken ct) =>
         text is null ? null : await StoreAsync(id, executionId, Encoding.UTF8.GetBytes(text), what, ct);
 
-    public async Task<byte[]> BytesAsync(string id, StoredBytes value, CancellationToken ct) =>
-        StoredBytes.Decode(value.Inline ?? StoredBytes.ReadChunks((await table.GetEntityAsync<TableEntity>(id, value.Row!, cancellationToken: ct)).Value));
+    /// <exception cref="DamagedInstanceException">Its row is missing or makes no sense.</exception>
+    public async Task<byte[]> BytesAsync(string id, StoredBytes value, CancellationToken ct)
+    {
+        if (value.Inline is { } inline)
+        {
+            return DamagedInstanceException.Guard(id, "A value of the instance row", () => StoredBytes.Decode(inline));
+        }
+
+        var row = await RowAsync(id, value.Row!, ct);
+        return DamagedInstanceException.Guard(id, $"Value {value.Row}", () => StoredBytes.Decode(StoredBytes.ReadChunks(row)));
+    }
 
     public async Task<string?> TextAsync(string id, StoredBytes? value, CancellationToken ct) =>
         value is null ? null : Encoding.UTF8.GetString(await BytesAsync(id, value, ct));
+
+    /// <summary>Adds rows that list activities. They do not count before the instance row names them.</summary>
+    /// <returns>Each row's key, and how many activities it lists.</returns>
+    public async Task<IReadOnlyList<(string RowKey, int Count)>> AddDetachedAsync(string id, string executionId, IReadOnlyCollection<HistoryEvent> scheduled, CancellationToken ct)
+    {
+        var added = new List<(string RowKey, int Count)>();
+        foreach (var page in EventPage.Split(EventPage.Write(scheduled)))
+        {
+            var row = new TableEntity(id, HubRows.Value(executionId)) { ["ExecutionId"] = executionId };
+            StoredBytes.WriteChunks(row, StoredBytes.Encode(page.Span, "What a turn leaves to run"));
+            await table.AddEntityAsync(row, ct);
+            added.Add((row.RowKey, EventPage.Read(page.ToArray()).Count));
+        }
+
+        return added;
+    }
+
+    /// <summary>The activities that a row lists.</summary>
+    /// <exception cref="DamagedInstanceException">The row is missing or makes no sense.</exception>
+    public async Task<(string ExecutionId, IReadOnlyList<HistoryEvent> Scheduled)> DetachedAsync(string id, string rowKey, CancellationToken ct)
+    {
+        var row = await RowAsync(id, rowKey, ct);
+        return DamagedInstanceException.Guard(id, $"List {rowKey}", () => (row.GetString("ExecutionId")!, EventPage.Read(StoredBytes.Decode(StoredBytes.ReadChunks(row)))));
+    }
 
     /// <summary>Adds a message, unless it is there.</summary>
     public async Task AddMessageAsync(string id, StoredMessage message, CancellationToken ct)
@@ -176,34 +239,44 @@ internal sealed class HubStore(TableClient table)
 
     public Task DeleteRowAsync(string id, string rowKey, CancellationToken ct) => table.DeleteEntityAsync(id, rowKey, cancellationToken: ct);
 
-    /// <summary>Deletes the rows of an instance for which <paramref name="which"/> holds.</summary>
-    public async Task DeleteRowsAsync(string id, Func<string, bool> which, CancellationToken ct)
+    /// <summary>Deletes rows of an instance that may be gone already.</summary>
+    public async Task DeleteRowsAsync(string id, IReadOnlyCollection<string> rowKeys, CancellationToken ct)
     {
-        await foreach (var row in table.QueryAsync<TableEntity>(TableClient.CreateQueryFilter($"PartitionKey eq {id}"), select: KeyOnly, cancellationToken: ct))
+        foreach (var batch in rowKeys.Chunk(MaxBatch))
         {
-            if (which(row.RowKey))
+            try
             {
-                await DeleteRowAsync(id, row.RowKey, ct);
+                await table.SubmitTransactionAsync(batch.Select(rowKey => new TableTransactionAction(TableTransactionActionType.Delete, new TableEntity(id, rowKey))), ct);
+            }
+            catch (TableTransactionFailedException)
+            {
+                // One that is gone refuses the batch.
+                foreach (var rowKey in batch)
+                {
+                    await DeleteRowAsync(id, rowKey, ct);
+                }
             }
         }
     }
 
-    private static StoredInstance Assemble(InstanceRecord record, List<TableEntity> pages, IEnumerable<TableEntity> rows)
+    /// <summary>Deletes the rows of an instance for which <paramref name="which"/> holds.</summary>
+    public async Task DeleteRowsAsync(string id, Func<string, bool> which, CancellationToken ct)
     {
-        var events = pages.SelectMany(page => EventPage.Read(StoredBytes.Decode(StoredBytes.ReadChunks(page)))).Concat(EventPage.Read(record.Tail));
-        var (messages, leftOver) = (new List<StoredMessage>(), new List<string>());
-        foreach (var row in rows)
+        var rowKeys = new List<string>();
+        await foreach (var row in table.QueryAsync<TableEntity>(TableClient.CreateQueryFilter($"PartitionKey eq {id}"), select: KeyOnly, cancellationToken: ct))
         {
-            if (HubRows.IsMessage(row.RowKey) && !record.Consumed.Contains(row.RowKey, StringComparer.Ordinal))
+            if (which(row.RowKey))
             {
-                messages.Add(new StoredMessage(row.RowKey, row.GetInt64("Sequence") ?? 0, EventPage.Read(StoredBytes.Decode(StoredBytes.ReadChunks(row)))[0]));
-            }
-            else if (HubRows.IsLeftOver(row.RowKey, record))
-            {
-                leftOver.Add(row.RowKey);
+                rowKeys.Add(row.RowKey);
             }
         }
 
-        return new StoredInstance(record, new ExecutionHistory(events), [.. messages.OrderBy(m => m.Sequence)], leftOver);
+        await DeleteRowsAsync(id, rowKeys, ct);
+    }
+
+    private async Task<TableEntity> RowAsync(string id, string rowKey, CancellationToken ct)
+    {
+        var answer = await table.GetEntityIfExistsAsync<TableEntity>(id, rowKey, cancellationToken: ct);
+        return answer.HasValue ? answer.Value! : throw new DamagedInstanceException(id, $"Row {rowKey} is missing.");
     }
 }

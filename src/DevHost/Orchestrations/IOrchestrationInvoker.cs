@@ -14,7 +14,7 @@ public interface IOrchestrationInvoker
     /// <param name="base64Request">An OrchestratorRequest.</param>
     /// <param name="ct">The engine stops: the turn is thrown away and done again by the next engine.</param>
     /// <returns>An OrchestratorResponse, in base64.</returns>
-    /// <exception cref="InvocationFailedException">Any failure at all. It fails the instance for good.</exception>
+    /// <exception cref="InvocationFailedException">Any failure at all. It fails the instance for good, except that a timeout has the turn delivered again.</exception>
     public Task<string> InvokeOrchestratorAsync(string name, string base64Request, CancellationToken ct);
 
     /// <summary>Runs an activity.</summary>
@@ -47,4 +47,7 @@ public sealed class InvocationFailedException : Exception
         : base(message, innerException)
     {
     }
+
+    /// <summary>Whether it took longer than the function timeout. The platform delivers such a turn again.</summary>
+    public bool IsTimeout { get; init; }
 }

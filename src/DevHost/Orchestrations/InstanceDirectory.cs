@@ -6,8 +6,16 @@ using Microsoft.DurableTask.Protobuf;
 
 namespace Baton.DevHost.Orchestrations;
 
+/// <summary>An instance to be made.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Name">The orchestrator.</param>
+/// <param name="Version">As the orchestrator is told; null for none.</param>
+/// <param name="Input">JSON text.</param>
+/// <param name="Parent">Who waits for it.</param>
+internal sealed record NewInstance(string Id, string Name, string? Version, string? Input, ParentLink? Parent);
+
 /// <summary>Which instances there are: the unfinished in memory, the finished in the table.</summary>
-internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstance> ready, HistoryCache cache, TimeProvider time)
+internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstance> ready, HistoryCache cache, TimeProvider time, ILogger log)
 {
     private readonly ConcurrentDictionary<string, LiveInstance> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, byte> _unconfirmed = new(StringComparer.Ordinal);
@@ -35,25 +43,28 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
     }
 
     /// <summary>Takes up all unfinished instances. Nothing may run before it has ended: see <see cref="IsUnconfirmed"/>.</summary>
-    public async Task LoadOpenAsync(CancellationToken ct)
+    /// <returns>What finished ones left to run.</returns>
+    public async Task<IReadOnlyCollection<DetachedGroup>> LoadOpenAsync(CancellationToken ct)
     {
+        var detached = new ConcurrentBag<DetachedGroup>();
         var ids = await store.OpenInstancesAsync(ct).ToListAsync(ct);
         await Parallel.ForEachAsync(ids, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = ct }, async (id, token) =>
         {
-            if (await store.LoadAsync(id, token) is { Record.IsOpen: true } stored)
+            try
             {
-                foreach (var (_, key) in await OutgoingAsync(stored.Record, token))
-                {
-                    _unconfirmed[key] = 0;
-                }
-
-                TakeUp(stored);
+                await LoadOpenAsync(id, detached, token);
+            }
+            catch (DamagedInstanceException e)
+            {
+                await FailDamagedAsync(e, token);
             }
         });
         foreach (var instance in _live.Values)
         {
             instance.MakeReady();
         }
+
+        return detached;
     }
 
     /// <summary>An instance that has work to do, from memory, or from the table if the call that started it got no answer.</summary>
@@ -64,7 +75,7 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
             return live;
         }
 
-        if (await store.ReadAsync(id, ct) is not { IsOpen: true })
+        if (await store.ReadAsync(id, ct) is not { IsSettled: false })
         {
             return null;
         }
@@ -78,8 +89,9 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
 
     /// <summary>Makes an instance, in place of a finished one of its id. The caller holds <see cref="LockAsync"/>.</summary>
     /// <returns>The unfinished one that was there instead, or null when the new one was made.</returns>
-    public async Task<InstanceRecord?> CreateAsync(string id, string name, string? input, ParentLink? parent, CancellationToken ct)
+    public async Task<InstanceRecord?> CreateAsync(NewInstance wanted, CancellationToken ct)
     {
+        var id = wanted.Id;
         if (Live(id) is { } live)
         {
             return live.Record;
@@ -90,13 +102,14 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
         var record = new InstanceRecord
         {
             Id = id,
-            Name = name,
+            Name = wanted.Name,
+            Version = wanted.Version,
             ExecutionId = executionId,
             Status = OrchestrationStatus.Pending,
             CreatedAt = now,
             UpdatedAt = now,
-            Parent = parent,
-            Input = await store.StoreTextAsync(id, executionId, input, "The input", ct),
+            Parent = wanted.Parent,
+            Input = await store.StoreTextAsync(id, executionId, wanted.Input, "The input", ct),
         };
         try
         {
@@ -128,6 +141,32 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
         return null;
     }
 
+    /// <summary>Changes the row of an instance outside its turn. When that fails, the instance is read again before its next one.</summary>
+    public async Task ChangeAsync(LiveInstance instance, Func<InstanceRecord, InstanceRecord?> change, CancellationToken ct)
+    {
+        using var entered = await instance.EnterAsync(ct);
+        try
+        {
+            if (change(instance.Record) is { } changed)
+            {
+                instance.Commit(await store.UpdateAsync(changed, ct), instance.History);
+            }
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
+        {
+            instance.DropHistory();
+            instance.Wake();
+            throw;
+        }
+    }
+
+    /// <summary>Ends an instance whose rows cannot be read.</summary>
+    public async Task<InstanceRecord?> FailDamagedAsync(DamagedInstanceException damage, CancellationToken ct)
+    {
+        log.LogError(damage, "Instance {InstanceId} is damaged and fails.", damage.InstanceId);
+        return await store.FailDamagedAsync(damage.InstanceId, damage, time.GetUtcNow(), ct);
+    }
+
     public void Remove(LiveInstance instance)
     {
         cache.Forget(instance);
@@ -138,7 +177,7 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
     /// <summary>What an instance has sent, each with its row key at the receiver.</summary>
     public async Task<IReadOnlyList<(HistoryEvent Sent, string RowKey)>> OutgoingAsync(InstanceRecord record, CancellationToken ct) => record.Outgoing is null
         ? []
-        : [.. EventPage.Read(await store.BytesAsync(record.Id, record.Outgoing, ct)).Select(e => (e, HubRows.Message(record.OutgoingExecutionId!, e.EventId)))];
+        : [.. EventsOf(record, await store.BytesAsync(record.Id, record.Outgoing, ct)).Select(e => (e, HubRows.Message(record.OutgoingExecutionId!, e.EventId)))];
 
     /// <summary>Whether a message's sender may send it again, so that its row, though consumed, is still needed to recognise the repeat.</summary>
     public bool IsUnconfirmed(string rowKey) => _unconfirmed.ContainsKey(rowKey);
@@ -157,7 +196,7 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
         // What the finished one did not take is not for the new one.
         await store.DeleteRowsAsync(record.Id, HubRows.IsMessage, ct);
         var finished = await store.ReadAsync(record.Id, ct);
-        await store.UpdateAsync(record with { ETag = finished?.ETag ?? ETag.All }, ct);
+        await store.UpdateAsync(record with { ETag = finished?.ETag ?? ETag.All, Detached = finished?.Detached ?? [] }, ct);
         await TakeUpUnderLockAsync(record.Id, ct);
         return null;
     }
@@ -170,14 +209,47 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
             return live;
         }
 
-        if (await store.LoadAsync(id, ct) is not { Record.IsOpen: true } stored)
+        try
         {
+            if (await store.LoadAsync(id, ct) is not { Record.IsSettled: false } stored)
+            {
+                return null;
+            }
+
+            var instance = TakeUp(stored);
+            instance.MakeReady();
+            return instance;
+        }
+        catch (DamagedInstanceException e)
+        {
+            await FailDamagedAsync(e, ct);
             return null;
         }
+    }
 
-        var instance = TakeUp(stored);
-        instance.MakeReady();
-        return instance;
+    private async Task LoadOpenAsync(string id, ConcurrentBag<DetachedGroup> detached, CancellationToken ct)
+    {
+        if (await store.LoadAsync(id, ct) is not { Record.IsOpen: true } stored)
+        {
+            return;
+        }
+
+        if (stored.Record.IsSettled)
+        {
+            foreach (var rowKey in stored.Record.Detached)
+            {
+                detached.Add(new DetachedGroup(id, rowKey));
+            }
+
+            return;
+        }
+
+        foreach (var (_, key) in await OutgoingAsync(stored.Record, ct))
+        {
+            _unconfirmed[key] = 0;
+        }
+
+        TakeUp(stored);
     }
 
     private LiveInstance TakeUp(StoredInstance stored)
@@ -187,6 +259,8 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
         cache.Use(instance, stored.History.SizeBytes);
         return instance;
     }
+
+    private static List<HistoryEvent> EventsOf(InstanceRecord record, byte[] outgoing) => DamagedInstanceException.Guard(record.Id, "What it sends", () => EventPage.Read(outgoing));
 
     private sealed class Exit(SemaphoreSlim gate) : IDisposable
     {

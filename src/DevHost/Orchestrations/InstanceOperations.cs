@@ -58,7 +58,15 @@ public sealed class InstanceOperations
     /// <param name="ct">Gives up; whether it was started is then unknown.</param>
     /// <returns>The id.</returns>
     /// <exception cref="InstanceRequestException">400: no such orchestrator, or a bad id; 409: it runs; 413: the input is too large; 429: too many run.</exception>
-    public async Task<string> StartAsync(string name, string? instanceId, string? inputJson, CancellationToken ct)
+    public Task<string> StartAsync(string name, string? instanceId, string? inputJson, CancellationToken ct) => StartAsync(name, instanceId, inputJson, version: null, ct);
+
+    /// <inheritdoc cref="StartAsync(string, string?, string?, CancellationToken)"/>
+    /// <param name="name">The orchestrator.</param>
+    /// <param name="instanceId">The id; null for a new one.</param>
+    /// <param name="inputJson">JSON text.</param>
+    /// <param name="version">What the orchestrator is told as its version; null for the default.</param>
+    /// <param name="ct">Gives up; whether it was started is then unknown.</param>
+    public async Task<string> StartAsync(string name, string? instanceId, string? inputJson, string? version, CancellationToken ct)
     {
         Require(_isRunning(), 503, "The engine is not running.");
         Require(_invoker.HasOrchestrator(name), 400, $"The function '{name}' doesn't exist, is disabled, or is not an orchestrator function.");
@@ -72,7 +80,7 @@ public sealed class InstanceOperations
         using var gate = await _directory.LockAsync(instanceId, ct);
         try
         {
-            var present = await _directory.CreateAsync(instanceId, name, inputJson, parent: null, ct);
+            var present = await _directory.CreateAsync(new NewInstance(instanceId, name, version ?? _options.DefaultVersion, inputJson, Parent: null), ct);
             Require(present is null, 409, $"An orchestration instance with the id '{instanceId}' and the status {present?.Status} exists already.");
         }
         catch (ValueTooLargeException e)
@@ -91,18 +99,29 @@ public sealed class InstanceOperations
             return null;
         }
 
-        if (await _directory.FindAsync(instanceId, ct) is not { } record)
+        for (var attempt = 1; await _directory.FindAsync(instanceId, ct) is { } record; attempt++)
         {
-            return null;
+            // In the table but not in memory: the start got no answer from the table. Whoever asks after it must not wait for nobody.
+            if (record.IsOpen && _isRunning())
+            {
+                await _directory.FindLiveAsync(instanceId, ct);
+            }
+
+            try
+            {
+                return await StatusAsync(record, showInput, ct);
+            }
+            catch (DamagedInstanceException) when (attempt < 3)
+            {
+                // A turn that was committed meanwhile deletes what this record names; the next look finds its record.
+            }
+            catch (DamagedInstanceException e)
+            {
+                return await StatusAsync(record with { Input = null, CustomStatus = null, Damage = e.Message }, showInput, ct);
+            }
         }
 
-        // In the table but not in memory: the start got no answer from the table. Whoever asks after it must not wait for nobody.
-        if (record.IsOpen && _isRunning())
-        {
-            await _directory.FindLiveAsync(instanceId, ct);
-        }
-
-        return await StatusAsync(record, showInput, ct);
+        return null;
     }
 
     /// <summary>Waits until an instance has ended.</summary>
@@ -132,7 +151,17 @@ public sealed class InstanceOperations
         var all = new List<InstanceStatus>();
         foreach (var record in records)
         {
-            all.Add(await StatusAsync(record, showInput, ct));
+            try
+            {
+                all.Add(await StatusAsync(record, showInput, ct));
+            }
+            catch (DamagedInstanceException)
+            {
+                if (await GetAsync(record.Id, showInput, ct) is { } again)
+                {
+                    all.Add(again);
+                }
+            }
         }
 
         return (all, next);
@@ -166,7 +195,7 @@ public sealed class InstanceOperations
         Require(InstanceIds.Check(instanceId) is null, 404, NotFound(instanceId));
         using var gate = await _directory.LockAsync(instanceId, ct);
         var record = await _directory.FindAsync(instanceId, ct) ?? throw new InstanceRequestException(404, NotFound(instanceId));
-        Require(!record.IsOpen, 412, $"Instance '{instanceId}' is {record.Status}; only one that has ended can be purged.");
+        Require(record.IsSettled, 412, $"Instance '{instanceId}' is {record.Status}; only one that has ended can be purged.");
 
         // The row that counts goes last: a purge that stops half-way can be done again.
         await _store.DeleteRowsAsync(instanceId, rowKey => !string.Equals(rowKey, InstanceRecord.RowKey, StringComparison.Ordinal), ct);
@@ -175,16 +204,25 @@ public sealed class InstanceOperations
 
     /// <summary>Starts the orchestrator of an instance again with the same input.</summary>
     /// <returns>The id of the new instance.</returns>
-    /// <exception cref="InstanceRequestException">404: no such instance; otherwise as <see cref="StartAsync"/>.</exception>
+    /// <exception cref="InstanceRequestException">404: no such instance; otherwise as <see cref="StartAsync(string, string?, string?, CancellationToken)"/>.</exception>
     public async Task<string> RestartAsync(string instanceId, bool withNewId, CancellationToken ct)
     {
         var status = await GetAsync(instanceId, showInput: true, ct) ?? throw new InstanceRequestException(404, NotFound(instanceId));
         return await StartAsync(status.Name, withNewId ? null : instanceId, status.Input, ct);
     }
 
-    /// <summary>The committed history of an instance's present execution; empty when there is none.</summary>
-    public async Task<IReadOnlyList<HistoryEvent>> HistoryAsync(string instanceId, CancellationToken ct) =>
-        InstanceIds.Check(instanceId) is null && await _store.LoadAsync(instanceId, ct) is { } stored ? stored.History.Events : [];
+    /// <summary>The committed history of an instance's present execution; empty when there is none, or none that can be read.</summary>
+    public async Task<IReadOnlyList<HistoryEvent>> HistoryAsync(string instanceId, CancellationToken ct)
+    {
+        try
+        {
+            return InstanceIds.Check(instanceId) is null && await _store.LoadAsync(instanceId, ct) is { } stored ? stored.History.Events() : [];
+        }
+        catch (DamagedInstanceException)
+        {
+            return [];
+        }
+    }
 
     private async Task PostAsync(string instanceId, HistoryEvent message, CancellationToken ct)
     {
@@ -201,6 +239,7 @@ public sealed class InstanceOperations
             throw Gone(instanceId);
         }
 
+        Require(message.EventRaised is null || instance.PendingCount < _options.MaxWaitingEvents, 429, $"{_options.MaxWaitingEvents} events wait for instance '{instanceId}'; no more are taken.");
         var now = _time.GetUtcNow();
         (message.EventId, message.Timestamp) = (-1, now.ToTimestamp());
         var sequence = instance.NextSequence(now);
@@ -223,7 +262,7 @@ public sealed class InstanceOperations
         record.Status.ToString(),
         showInput ? await _store.TextAsync(record.Id, record.Input, ct) : null,
         await _store.TextAsync(record.Id, record.CustomStatus, ct),
-        await _store.TextAsync(record.Id, record.Output, ct),
+        record.Damage ?? await _store.TextAsync(record.Id, record.Output, ct),
         record.CreatedAt,
         record.UpdatedAt);
 

@@ -14,9 +14,15 @@ internal sealed record InstanceRecord
     /// <summary>Its row key. The keys of <see cref="HubRows"/> stand around it.</summary>
     public const string RowKey = "i";
 
+    /// <summary>What <see cref="Consumed"/> may hold, separators included: one property, which takes 64 KiB even if nothing of it compresses.</summary>
+    public const int MaxConsumedChars = 48 * 1024;
+
     public required string Id { get; init; }
 
     public required string Name { get; init; }
+
+    /// <summary>The version it was started with.</summary>
+    public string? Version { get; init; }
 
     /// <summary>A new one for each start and each generation of continue-as-new.</summary>
     public required string ExecutionId { get; init; }
@@ -56,24 +62,36 @@ internal sealed record InstanceRecord
     /// <summary>The execution that sent <see cref="Outgoing"/>.</summary>
     public string? OutgoingExecutionId { get; init; }
 
+    /// <summary>Rows that list activities of ended executions which have yet to run: see <see cref="DetachedActivities"/>.</summary>
+    public IReadOnlyList<string> Detached { get; init; } = [];
+
+    /// <summary>Why the row cannot be read; null for a sound one. A damaged one shows as failed.</summary>
+    public string? Damage { get; init; }
+
     public ETag ETag { get; init; }
 
     public bool IsFinished => Status is OrchestrationStatus.Completed or OrchestrationStatus.Failed or OrchestrationStatus.Terminated or OrchestrationStatus.Canceled;
 
+    /// <summary>Whether its own work is done, messages sent included. Activities that it left running are not.</summary>
+    public bool IsSettled => IsFinished && Outgoing is null;
+
     /// <summary>Whether an engine has something to do for it.</summary>
-    public bool IsOpen => !IsFinished || Outgoing is not null;
+    public bool IsOpen => !IsSettled || Detached.Count > 0;
 
     public bool HasHistory => Pages > 0 || Tail.Length > 0;
 
     /// <summary>The rows that hold values of this record.</summary>
     public IEnumerable<string> ValueRows =>
-        new[] { Input, Output, CustomStatus, Failure, Carried, Outgoing }.Where(v => v?.Row is not null).Select(v => v!.Row!);
+        new[] { Input, Output, CustomStatus, Failure, Carried, Outgoing }.Where(v => v?.Row is not null).Select(v => v!.Row!).Concat(Detached);
+
+    public int ConsumedChars => Consumed.Sum(key => key.Length + 1);
 
     public TableEntity ToEntity()
     {
         var entity = new TableEntity(Id, RowKey)
         {
             ["Name"] = Name,
+            ["Version"] = Version!,
             ["ExecutionId"] = ExecutionId,
             ["Status"] = Status.ToString(),
             ["Open"] = IsOpen,
@@ -83,6 +101,7 @@ internal sealed record InstanceRecord
             ["Tail"] = Tail,
             ["Consumed"] = Consumed.Count == 0 ? null! : StoredBytes.Encode(string.Join(' ', Consumed), "The list of consumed messages"),
             ["OutgoingExecutionId"] = OutgoingExecutionId!,
+            ["Detached"] = Detached.Count == 0 ? null! : string.Join(' ', Detached),
         };
         if (Parent is not null)
         {
@@ -101,11 +120,35 @@ internal sealed record InstanceRecord
         return entity;
     }
 
-    public static InstanceRecord From(TableEntity entity) => new()
+    /// <summary>Reads a row. One that makes no sense gives a failed instance that says so: it must not hide the others.</summary>
+    public static InstanceRecord From(TableEntity entity)
+    {
+        try
+        {
+            return Read(entity);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return new InstanceRecord
+            {
+                Id = entity.PartitionKey,
+                Name = Text(entity, "Name") ?? "",
+                ExecutionId = Text(entity, "ExecutionId") ?? Guid.NewGuid().ToString("N"),
+                Status = OrchestrationStatus.Failed,
+                CreatedAt = entity.TryGetValue("CreatedAt", out var at) && at is DateTimeOffset created ? created : DateTimeOffset.UnixEpoch,
+                UpdatedAt = DateTimeOffset.UnixEpoch,
+                Damage = $"The instance row cannot be read: {e.Message}",
+                ETag = entity.ETag,
+            };
+        }
+    }
+
+    private static InstanceRecord Read(TableEntity entity) => new()
     {
         Id = entity.PartitionKey,
         Name = entity.GetString("Name")!,
-        ExecutionId = entity.GetString("ExecutionId")!,
+        Version = entity.GetString("Version"),
+        ExecutionId = entity.GetString("ExecutionId") ?? throw new InvalidDataException("It has no execution id."),
         Status = Enum.Parse<OrchestrationStatus>(entity.GetString("Status")!),
         CreatedAt = entity.GetDateTimeOffset("CreatedAt")!.Value,
         UpdatedAt = entity.GetDateTimeOffset("UpdatedAt")!.Value,
@@ -116,6 +159,7 @@ internal sealed record InstanceRecord
         Tail = entity.GetBinary("Tail") ?? [],
         Consumed = entity.GetBinary("Consumed") is { } consumed ? Encoding.UTF8.GetString(StoredBytes.Decode(consumed)).Split(' ') : [],
         OutgoingExecutionId = entity.GetString("OutgoingExecutionId"),
+        Detached = entity.GetString("Detached") is { } detached ? detached.Split(' ') : [],
         Input = Get(entity, nameof(Input)),
         Output = Get(entity, nameof(Output)),
         CustomStatus = Get(entity, nameof(CustomStatus)),
@@ -124,6 +168,8 @@ internal sealed record InstanceRecord
         Outgoing = Get(entity, nameof(Outgoing)),
         ETag = entity.ETag,
     };
+
+    private static string? Text(TableEntity entity, string name) => entity.TryGetValue(name, out var value) ? value as string : null;
 
     private static void Set(TableEntity entity, string name, StoredBytes? value)
     {

@@ -1,40 +1,44 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
-using Microsoft.DurableTask.Protobuf;
 
 namespace Baton.DevHost.Orchestrations;
 
-/// <summary>Something for an instance to learn.</summary>
-/// <param name="Event">The history event to be.</param>
-/// <param name="RowKey">The row it waits in; null for a completion, which follows from history if it is lost.</param>
-/// <param name="ExecutionId">The execution whose task it completes; null when it is for whichever is at work.</param>
-internal sealed record Message(HistoryEvent Event, string? RowKey, string? ExecutionId);
-
 /// <summary>An unfinished instance in memory. One turn at a time: it stands in the ready queue at most once.</summary>
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A semaphore without a wait handle holds nothing.")]
-internal sealed class LiveInstance(StoredInstance stored, ChannelWriter<LiveInstance> ready)
+internal sealed class LiveInstance
 {
-    private readonly Lock _mailbox = new();
+    private readonly ChannelWriter<LiveInstance> _ready;
+    private readonly Lock _lock = new();
+    private readonly Mailbox _mailbox = new();
     private readonly SemaphoreSlim _gate = new(1, 1);
-    private readonly List<Message> _pending = [.. stored.Messages.Select(AsMessage)];
-    private readonly HashSet<(string ExecutionId, int Id)> _dispatched = [];
+    private readonly HashSet<int> _dispatched = [];
     private readonly TaskCompletionSource _removed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private long _lastSequence = stored.Messages.Count == 0 ? 0 : stored.Messages[^1].Sequence;
+    private long _lastSequence;
     private bool _isReady;
+    private bool _isWoken;
+
+    public LiveInstance(StoredInstance stored, ChannelWriter<LiveInstance> ready)
+    {
+        (_ready, Record, History, LeftOver) = (ready, stored.Record, stored.History, stored.LeftOver);
+        AdoptMessages(stored.Messages);
+    }
 
     public string Id => Record.Id;
 
     /// <summary>As committed. Written only inside <see cref="EnterAsync"/>.</summary>
-    public InstanceRecord Record { get; private set; } = stored.Record;
+    public InstanceRecord Record { get; private set; }
 
     /// <summary>History of <see cref="Record"/>, unless it was dropped to save memory.</summary>
-    public ExecutionHistory? History { get; private set; } = stored.History;
+    public ExecutionHistory? History { get; private set; }
 
     /// <summary>Rows found that count for nothing.</summary>
-    public IReadOnlyList<string> LeftOver { get; set; } = stored.LeftOver;
+    public IReadOnlyList<string> LeftOver { get; set; }
 
     /// <summary>Whether it comes fresh from the table, so that what follows from its history has yet to be dispatched.</summary>
     public bool NeedsSettling { get; set; }
+
+    /// <summary>Activities that <see cref="ActivityPump"/> had no room for yet. Touched only by the turn.</summary>
+    public Queue<int> Undispatched { get; } = new();
 
     /// <summary>How often in a row its turn asked to be delivered again.</summary>
     public int Redeliveries { get; set; }
@@ -44,6 +48,17 @@ internal sealed class LiveInstance(StoredInstance stored, ChannelWriter<LiveInst
 
     /// <summary>Completes when it is finished and nothing is left to do for it.</summary>
     public Task Removed => _removed.Task;
+
+    public int PendingCount
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _mailbox.Count;
+            }
+        }
+    }
 
     /// <summary>Whoever holds this may change what is committed, or rely on its not changing.</summary>
     public async Task<IDisposable> EnterAsync(CancellationToken ct)
@@ -57,6 +72,7 @@ internal sealed class LiveInstance(StoredInstance stored, ChannelWriter<LiveInst
         if (!string.Equals(record.ExecutionId, Record.ExecutionId, StringComparison.Ordinal))
         {
             _dispatched.Clear();
+            Undispatched.Clear();
         }
 
         (Record, History) = (record, history);
@@ -69,27 +85,22 @@ internal sealed class LiveInstance(StoredInstance stored, ChannelWriter<LiveInst
     {
         Commit(stored.Record, stored.History);
         LeftOver = stored.LeftOver;
-        _lastSequence = Math.Max(_lastSequence, stored.Messages.Count == 0 ? 0 : stored.Messages[^1].Sequence);
-        lock (_mailbox)
-        {
-            var waiting = stored.Messages.Select(m => m.RowKey).ToHashSet(StringComparer.Ordinal);
-            _pending.RemoveAll(m => m.RowKey is not null && !waiting.Contains(m.RowKey));
-            var known = _pending.Select(m => m.RowKey).ToHashSet(StringComparer.Ordinal);
-            _pending.AddRange(stored.Messages.Where(m => !known.Contains(m.RowKey)).Select(AsMessage));
-        }
+        AdoptMessages(stored.Messages);
     }
 
-    /// <summary>Whether a piece of work is handed out for the first time by this engine.</summary>
-    public bool TryDispatch(int id) => _dispatched.Add((Record.ExecutionId, id));
+    /// <summary>Whether a piece of work of the present execution is handed out for the first time by this engine.</summary>
+    public bool TryDispatch(int id) => _dispatched.Add(id);
+
+    public bool HasDispatched(int id) => _dispatched.Contains(id);
 
     /// <summary>Above every sequence before it, across restarts as long as the clock does not go back by more than an engine was away.</summary>
     public long NextSequence(DateTimeOffset now) => _lastSequence = Math.Max(_lastSequence + 1, now.UtcTicks);
 
     public void Post(Message message)
     {
-        lock (_mailbox)
+        lock (_lock)
         {
-            _pending.Add(message);
+            _mailbox.Add(message);
         }
 
         MakeReady();
@@ -97,32 +108,33 @@ internal sealed class LiveInstance(StoredInstance stored, ChannelWriter<LiveInst
 
     public bool HasPending(string rowKey)
     {
-        lock (_mailbox)
+        lock (_lock)
         {
-            return _pending.Exists(m => string.Equals(m.RowKey, rowKey, StringComparison.Ordinal));
+            return _mailbox.Has(rowKey);
         }
     }
 
-    public IReadOnlyList<Message> Peek(int max)
+    /// <summary>Takes messages into the turn.</summary>
+    public IReadOnlyList<Message> Take(TurnBounds bounds)
     {
-        lock (_mailbox)
+        lock (_lock)
         {
-            return _pending.GetRange(0, Math.Min(max, _pending.Count));
+            return _mailbox.Take(bounds);
         }
     }
 
-    public void Forget(IEnumerable<Message> messages)
+    /// <summary>What the turn has taken is done with.</summary>
+    public void ForgetTaken()
     {
-        var gone = messages.ToHashSet(ReferenceEqualityComparer.Instance);
-        lock (_mailbox)
+        lock (_lock)
         {
-            _pending.RemoveAll(gone.Contains);
+            _mailbox.Forget();
         }
     }
 
     public void MakeReady()
     {
-        lock (_mailbox)
+        lock (_lock)
         {
             if (_isReady)
             {
@@ -132,36 +144,55 @@ internal sealed class LiveInstance(StoredInstance stored, ChannelWriter<LiveInst
             _isReady = true;
         }
 
-        ready.TryWrite(this);
+        _ready.TryWrite(this);
+    }
+
+    /// <summary>Makes it ready for something other than a message. During a turn, there will be another one.</summary>
+    public void Wake()
+    {
+        lock (_lock)
+        {
+            _isWoken = true;
+        }
+
+        MakeReady();
     }
 
     /// <summary>Ends a turn: ready again if more has come, or if it must go on anyway.</summary>
     public void Rest(bool again)
     {
-        lock (_mailbox)
+        lock (_lock)
         {
-            _isReady = again || _pending.Count > 0;
+            _isReady = again || _isWoken || _mailbox.Count > 0;
+            _isWoken = false;
             if (!_isReady)
             {
                 return;
             }
         }
 
-        ready.TryWrite(this);
+        _ready.TryWrite(this);
     }
 
     public void SetRemoved()
     {
         History = null;
-        lock (_mailbox)
+        lock (_lock)
         {
-            _pending.Clear();
+            _mailbox.Clear();
         }
 
         _removed.TrySetResult();
     }
 
-    private static Message AsMessage(StoredMessage stored) => new(stored.Event, stored.RowKey, null);
+    private void AdoptMessages(IReadOnlyList<StoredMessage> stored)
+    {
+        _lastSequence = Math.Max(_lastSequence, stored.Count == 0 ? 0 : stored[^1].Sequence);
+        lock (_lock)
+        {
+            _mailbox.Adopt([.. stored.Select(m => new Message(m.Event, m.RowKey, ExecutionId: null))]);
+        }
+    }
 
     private sealed class Exit(SemaphoreSlim gate) : IDisposable
     {

@@ -19,6 +19,7 @@ public sealed class OrchestrationEngine : IAsyncDisposable
     private readonly HubStore _store;
     private readonly InstanceDirectory _directory;
     private readonly ActivityPump _activities;
+    private readonly DetachedActivities _detached;
     private readonly TimerQueue _timers;
     private readonly TurnPump _turns;
     private readonly CancellationTokenSource _stop = new();
@@ -51,11 +52,14 @@ public sealed class OrchestrationEngine : IAsyncDisposable
         var cache = new HistoryCache(options.MaxCachedHistoryBytes);
         var retry = new StorageRetry(time, token => _lease?.RenewAsync(token) ?? Task.CompletedTask, _log);
         _store = new HubStore(tables.GetTableClient($"{options.HubName}Instances"));
-        _directory = new InstanceDirectory(_store, ready.Writer, cache, time);
-        _activities = new ActivityPump(invoker, time, _log);
+        _directory = new InstanceDirectory(_store, ready.Writer, cache, time, _log);
+        var activities = new ActivityQueue(options.MaxQueuedActivities);
+        _activities = new ActivityPump(invoker, activities, time, _log);
+        _detached = new DetachedActivities(_store, _directory, activities, retry, _log);
         _timers = new TimerQueue(time);
-        var settlement = new Settlement(_store, _directory, _activities, _timers, retry, time, _log);
-        _turns = new TurnPump(_store, _directory, settlement, cache, _timers, ready.Reader, invoker, options, retry, time, _log);
+        var commit = new TurnCommit(_store, cache, activities);
+        var settlement = new Settlement(_store, _directory, activities, _detached, _timers, retry, time, _log);
+        _turns = new TurnPump(_store, _directory, commit, settlement, _timers, ready.Reader, invoker, options, retry, time, _log);
         Instances = new InstanceOperations(_store, _directory, invoker, options, time, () => IsRunning);
     }
 
@@ -76,13 +80,19 @@ public sealed class OrchestrationEngine : IAsyncDisposable
     {
         await _store.PrepareAsync(ct);
         var lease = await HubLease.TakeAsync(_blobs, HubName, _time, ct);
-        await _directory.LoadOpenAsync(ct);
+        foreach (var group in await _directory.LoadOpenAsync(ct))
+        {
+            _detached.Add(group);
+        }
+
         _lease = lease;
         _log.LogInformation("Hub {Hub}: {Count} unfinished instances are taken up.", HubName, _directory.LiveCount);
         _loops = Task.WhenAll(
         [
             WatchedAsync(token => lease.KeepAsync(_options.LeaseRenewal, _log, token)),
             WatchedAsync(_timers.RunAsync),
+            WatchedAsync(_detached.DispatchAsync),
+            WatchedAsync(_detached.EndAsync),
             .. Enumerable.Range(0, _options.MaxConcurrentOrchestratorFunctions).Select(_ => WatchedAsync(_turns.RunAsync)),
             .. Enumerable.Range(0, _options.MaxConcurrentActivityFunctions).Select(_ => WatchedAsync(_activities.RunAsync)),
         ]);

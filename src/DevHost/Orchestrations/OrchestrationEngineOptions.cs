@@ -14,6 +14,15 @@ public sealed partial record OrchestrationEngineOptions
     /// <summary>Orchestrator turns that run at the same time.</summary>
     public int MaxConcurrentOrchestratorFunctions { get; init; } = 10;
 
+    /// <summary>The version of instances that are started without one; null for none. host.json's <c>defaultVersion</c>.</summary>
+    public string? DefaultVersion { get; init; }
+
+    /// <summary>Activities that wait in memory for a runner. More wait in their histories: lower costs a reading of history now and then, higher costs memory.</summary>
+    public int MaxQueuedActivities { get; init; } = 2_000;
+
+    /// <summary>Events that wait for one instance. One more is refused: all of them are kept in memory.</summary>
+    public int MaxWaitingEvents { get; init; } = 20_000;
+
     /// <summary>Unfinished instances, each of which costs memory. A start beyond them is refused.</summary>
     public int MaxLiveInstances { get; init; } = 10_000;
 
@@ -36,6 +45,8 @@ public sealed partial record OrchestrationEngineOptions
         Require(HubNames().IsMatch(HubName), $"{nameof(HubName)} '{HubName}' must be 3 to 45 letters and digits, a letter first.");
         Require(MaxConcurrentActivityFunctions > 0, $"{nameof(MaxConcurrentActivityFunctions)} must be at least 1.");
         Require(MaxConcurrentOrchestratorFunctions > 0, $"{nameof(MaxConcurrentOrchestratorFunctions)} must be at least 1.");
+        Require(MaxQueuedActivities > 0, $"{nameof(MaxQueuedActivities)} must be at least 1.");
+        Require(MaxWaitingEvents > 0, $"{nameof(MaxWaitingEvents)} must be at least 1.");
         Require(MaxLiveInstances > 0, $"{nameof(MaxLiveInstances)} must be at least 1.");
         Require(MaxCachedHistoryBytes >= 0, $"{nameof(MaxCachedHistoryBytes)} must not be negative.");
         Require(MaxHistoryBytes > 0, $"{nameof(MaxHistoryBytes)} must be at least 1.");

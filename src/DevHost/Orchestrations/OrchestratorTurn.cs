@@ -37,16 +37,26 @@ internal static class OrchestratorTurn
     private const int MaxCustomStatusBytes = 16 * 1024;
 
     /// <summary>The request in base64. As with the extension, executionId is not set.</summary>
-    public static string Request(string instanceId, IEnumerable<HistoryEvent> pastEvents, IEnumerable<HistoryEvent> newEvents)
+    public static string Request(string instanceId, ExecutionHistory past, IEnumerable<HistoryEvent> newEvents, string? defaultVersion)
     {
-        var request = new OrchestratorRequest { InstanceId = instanceId };
-        request.PastEvents.AddRange(pastEvents);
-        request.NewEvents.AddRange(newEvents);
-        request.Properties["IncludeState"] = Value.ForBool(true);
-        request.Properties["IsExtendedSession"] = Value.ForBool(false);
-        request.Properties["ExtendedSessionIdleTimeoutInSeconds"] = Value.ForNumber(0);
-        request.Properties["HttpDefaultAsyncRequestSleepTimeMilliseconds"] = Value.ForNumber(30_000);
-        return Convert.ToBase64String(request.ToByteArray());
+        var rest = new OrchestratorRequest();
+        rest.NewEvents.AddRange(newEvents);
+        rest.Properties["IncludeState"] = Value.ForBool(true);
+        rest.Properties["IsExtendedSession"] = Value.ForBool(false);
+        rest.Properties["ExtendedSessionIdleTimeoutInSeconds"] = Value.ForNumber(0);
+        rest.Properties["HttpDefaultAsyncRequestSleepTimeMilliseconds"] = Value.ForNumber(30_000);
+        if (defaultVersion is not null)
+        {
+            rest.Properties["defaultVersion"] = Value.ForString(defaultVersion);
+        }
+
+        // Messages one behind the other are one message: the past is sent as it is kept.
+        var first = new OrchestratorRequest { InstanceId = instanceId };
+        var bytes = new byte[first.CalculateSize() + past.AsPastEvents.Length + rest.CalculateSize()];
+        first.WriteTo(bytes.AsSpan(0, first.CalculateSize()));
+        past.AsPastEvents.Span.CopyTo(bytes.AsSpan(first.CalculateSize()));
+        rest.WriteTo(bytes.AsSpan(first.CalculateSize() + past.AsPastEvents.Length));
+        return Convert.ToBase64String(bytes);
     }
 
     /// <summary>The start of an execution.</summary>
@@ -55,6 +65,7 @@ internal static class OrchestratorTurn
         var started = new ExecutionStartedEvent
         {
             Name = record.Name,
+            Version = record.Version,
             Input = input,
             OrchestrationInstance = new OrchestrationInstance { InstanceId = record.Id, ExecutionId = record.ExecutionId },
         };

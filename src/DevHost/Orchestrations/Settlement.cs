@@ -8,7 +8,8 @@ namespace Baton.DevHost.Orchestrations;
 internal sealed class Settlement(
     HubStore store,
     InstanceDirectory directory,
-    ActivityPump activities,
+    ActivityQueue activities,
+    DetachedActivities detached,
     TimerQueue timers,
     StorageRetry retry,
     TimeProvider time,
@@ -17,37 +18,131 @@ internal sealed class Settlement(
     // Sub-orchestrations of one turn that are started at the same time.
     private const int Parallelism = 8;
 
-    /// <summary>Settles an instance that was just read from the table.</summary>
-    public Task SettleAllAsync(LiveInstance instance, ExecutionHistory history, CancellationToken ct) =>
-        SettleAsync(instance, instance.Record.ExecutionId, instance.Record.IsFinished ? [] : [.. history.Open.Values], isRepeat: true, ct);
+    /// <summary>Settles an instance that was just read from the table: all of it may have been settled before, by this engine or another.</summary>
+    public Task SettleAllAsync(LiveInstance instance, ExecutionHistory history, CancellationToken ct)
+    {
+        var record = instance.Record;
+        return SettleAsync(
+            instance,
+            record.ExecutionId,
+            history,
+            record.IsFinished ? [] : [.. history.Open.Values],
+            [.. record.Detached.Select(rowKey => new DetachedGroup(record.Id, rowKey))],
+            isRepeat: true,
+            ct);
+    }
 
     /// <summary>Settles the turn that was just committed.</summary>
     /// <param name="instance">The instance.</param>
     /// <param name="executionId">The execution whose turn it was; continue-as-new has begun another.</param>
+    /// <param name="history">Of that execution.</param>
     /// <param name="scheduled">What the turn scheduled.</param>
-    /// <param name="isRepeat">Whether it may have been settled before, by this engine or another.</param>
+    /// <param name="leftBehind">Activities that the turn left without an execution.</param>
     /// <param name="ct">The engine stops.</param>
-    public async Task SettleAsync(LiveInstance instance, string executionId, IReadOnlyCollection<HistoryEvent> scheduled, bool isRepeat, CancellationToken ct)
+    public Task SettleAsync(
+        LiveInstance instance,
+        string executionId,
+        ExecutionHistory history,
+        IReadOnlyCollection<HistoryEvent> scheduled,
+        IReadOnlyList<DetachedGroup> leftBehind,
+        CancellationToken ct) => SettleAsync(instance, executionId, history, scheduled, leftBehind, isRepeat: false, ct);
+
+    /// <summary>Queues activities that have not been queued yet, as far as there is room. For the rest the queue makes the instance ready again.</summary>
+    public void Dispatch(LiveInstance instance, ExecutionHistory history)
+    {
+        var gotSome = false;
+        while (instance.Undispatched.TryPeek(out var id))
+        {
+            if (history.Open.TryGetValue(id, out var scheduled))
+            {
+                if (!activities.TryAdd(new ActivityWork(instance, instance.Id, instance.Record.ExecutionId, scheduled), gotSome))
+                {
+                    return;
+                }
+
+                gotSome = true;
+            }
+
+            instance.Undispatched.Dequeue();
+        }
+    }
+
+    /// <summary>Ends an instance whose rows cannot be read.</summary>
+    public async Task FailDamagedAsync(LiveInstance instance, DamagedInstanceException damage, CancellationToken ct)
+    {
+        await retry.UntilDoneAsync(
+            $"Failing instance '{instance.Id}'",
+            async token =>
+            {
+                using var entered = await instance.EnterAsync(token);
+                if (await directory.FailDamagedAsync(damage, token) is { } failed)
+                {
+                    instance.Commit(failed, instance.History);
+                }
+            },
+            ct);
+        await FinishAsync(instance, ct);
+    }
+
+    /// <summary>Deletes rows that no longer count. One that cannot be deleted now is tried again after the next turn, or when the instance is next loaded.</summary>
+    public async Task CleanAsync(LiveInstance instance, CancellationToken ct)
+    {
+        var consumed = instance.Record.Consumed.Where(key => !directory.IsUnconfirmed(key)).ToHashSet(StringComparer.Ordinal);
+        var leftOver = instance.LeftOver;
+        if (consumed.Count == 0 && leftOver.Count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            await store.DeleteRowsAsync(instance.Id, [.. consumed, .. leftOver], ct);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
+        {
+            log.LogWarning(e, "Rows of instance {InstanceId} that no longer count could not be deleted yet.", instance.Id);
+            return;
+        }
+
+        using var entered = await instance.EnterAsync(ct);
+        instance.LeftOver = [];
+        instance.Commit(instance.Record with { Consumed = [.. instance.Record.Consumed.Where(key => !consumed.Contains(key))] }, instance.History);
+    }
+
+    private async Task SettleAsync(
+        LiveInstance instance,
+        string executionId,
+        ExecutionHistory history,
+        IReadOnlyCollection<HistoryEvent> scheduled,
+        IReadOnlyList<DetachedGroup> leftBehind,
+        bool isRepeat,
+        CancellationToken ct)
     {
         var record = instance.Record;
         var isOver = record.IsFinished || !string.Equals(record.ExecutionId, executionId, StringComparison.Ordinal);
         var children = new List<HistoryEvent>();
-        foreach (var e in scheduled)
+        foreach (var e in isOver ? [] : scheduled)
         {
             switch (e.EventTypeCase)
             {
-                case EventType.TaskScheduled when isOver || instance.TryDispatch(e.EventId):
-                    activities.Add(instance, executionId, e);
+                case EventType.TaskScheduled when instance.TryDispatch(e.EventId):
+                    instance.Undispatched.Enqueue(e.EventId);
                     break;
-                case EventType.TimerCreated when !isOver && instance.TryDispatch(e.EventId):
+                case EventType.TimerCreated when instance.TryDispatch(e.EventId):
                     Arm(instance, executionId, e);
                     break;
-                case EventType.SubOrchestrationInstanceCreated when !isOver && instance.TryDispatch(e.EventId):
+                case EventType.SubOrchestrationInstanceCreated when instance.TryDispatch(e.EventId):
                     children.Add(e);
                     break;
                 default:
                     break;
             }
+        }
+
+        Dispatch(instance, history);
+        foreach (var group in leftBehind)
+        {
+            detached.Add(group);
         }
 
         await Parallel.ForEachAsync(
@@ -99,7 +194,7 @@ internal sealed class Settlement(
                 isRepeat = true;
                 if (present is null || (present.IsFinished && present.Parent != link))
                 {
-                    present = await directory.CreateAsync(child.InstanceId, child.Name, child.Input, link, token);
+                    present = await directory.CreateAsync(new NewInstance(child.InstanceId, child.Name, child.Version, child.Input, link), token);
                 }
             }
 
@@ -128,7 +223,10 @@ internal sealed class Settlement(
         IReadOnlyList<(HistoryEvent Sent, string RowKey)> outgoing = [];
         await retry.UntilDoneAsync($"Reading what '{instance.Id}' sends", async token => outgoing = await directory.OutgoingAsync(instance.Record, token), ct);
         var executionId = instance.Record.OutgoingExecutionId!;
-        foreach (var (sent, rowKey) in outgoing)
+
+
+        // Whom a turn starts can get what the same turn sends, in whatever order it asked for the two.
+        foreach (var (sent, rowKey) in outgoing.OrderBy(o => o.Sent.EventTypeCase == EventType.SubOrchestrationInstanceCreated ? 0 : 1))
         {
             if (sent.EventTypeCase == EventType.SubOrchestrationInstanceCreated)
             {
@@ -185,33 +283,6 @@ internal sealed class Settlement(
         }
     }
 
-    /// <summary>Deletes rows that no longer count. One that cannot be deleted now is tried again after the next turn, or when the instance is next loaded.</summary>
-    private async Task CleanAsync(LiveInstance instance, CancellationToken ct)
-    {
-        var consumed = instance.Record.Consumed.Where(key => !directory.IsUnconfirmed(key)).ToHashSet(StringComparer.Ordinal);
-        if (consumed.Count == 0 && instance.LeftOver.Count == 0)
-        {
-            return;
-        }
-
-        try
-        {
-            await Parallel.ForEachAsync(
-                consumed.Concat(instance.LeftOver),
-                new ParallelOptions { MaxDegreeOfParallelism = Parallelism, CancellationToken = ct },
-                async (rowKey, token) => await store.DeleteRowAsync(instance.Id, rowKey, token));
-        }
-        catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
-        {
-            log.LogWarning(e, "Rows of instance {InstanceId} that no longer count could not be deleted yet.", instance.Id);
-            return;
-        }
-
-        using var entered = await instance.EnterAsync(ct);
-        instance.LeftOver = [];
-        instance.Commit(instance.Record with { Consumed = [.. instance.Record.Consumed.Where(key => !consumed.Contains(key))] }, instance.History);
-    }
-
     private async Task FinishAsync(LiveInstance instance, CancellationToken ct)
     {
         if (instance.Record.Parent is { } link && directory.Live(link.InstanceId) is { } parent)
@@ -222,9 +293,24 @@ internal sealed class Settlement(
         directory.Remove(instance);
     }
 
-    private async Task<Message> CompletionAsync(InstanceRecord child, CancellationToken ct) => child.Status == OrchestrationStatus.Completed
-        ? Completion(child.Parent!, await store.TextAsync(child.Id, child.Output, ct))
-        : Completion(child.Parent!, failure: child.Failure is null ? null : TaskFailureDetails.Parser.ParseFrom(await store.BytesAsync(child.Id, child.Failure, ct)), hasFailed: true);
+    private async Task<Message> CompletionAsync(InstanceRecord child, CancellationToken ct)
+    {
+        try
+        {
+            if (child.Status == OrchestrationStatus.Completed)
+            {
+                return Completion(child.Parent!, await store.TextAsync(child.Id, child.Output, ct));
+            }
+
+            var failure = child.Failure is null ? null : await store.BytesAsync(child.Id, child.Failure, ct);
+            var details = failure is null ? null : DamagedInstanceException.Guard(child.Id, "Its failure", () => TaskFailureDetails.Parser.ParseFrom(failure));
+            return Completion(child.Parent!, failure: details, hasFailed: true);
+        }
+        catch (DamagedInstanceException e)
+        {
+            return Completion(child.Parent!, failure: PlatformFailures.Of(typeof(InvalidDataException).FullName!, e.Message));
+        }
+    }
 
     private Message Completion(ParentLink link, string? result = null, TaskFailureDetails? failure = null, bool hasFailed = false)
     {

@@ -1,8 +1,6 @@
 using System.Threading.Channels;
-using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.DurableTask.Protobuf;
-using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
 
 namespace Baton.DevHost.Orchestrations;
 
@@ -10,8 +8,8 @@ namespace Baton.DevHost.Orchestrations;
 internal sealed class TurnPump(
     HubStore store,
     InstanceDirectory directory,
+    TurnCommit commit,
     Settlement settlement,
-    HistoryCache cache,
     TimerQueue timers,
     ChannelReader<LiveInstance> ready,
     IOrchestrationInvoker invoker,
@@ -20,29 +18,18 @@ internal sealed class TurnPump(
     TimeProvider time,
     ILogger log)
 {
-    private const int MaxMessagesPerTurn = 200;
-
-    private sealed record Turn(InstanceRecord Record, ExecutionHistory History, IReadOnlyList<HistoryEvent> NewEvents, IReadOnlyList<Message> Taken, DateTimeOffset At);
+    // Each turn carries the whole history and replays all of it, so that few large turns cost less than many small ones: what came during a turn is taken by the next
+    // one together. The bounds keep a commit to a dozen pages, and a terminate from waiting behind more than this.
+    private const int MaxMessages = 5_000;
+    private const long MaxMessageBytes = 4 * 1024 * 1024;
+    private static readonly TimeSpan CrowdedWait = TimeSpan.FromMilliseconds(50);
 
     /// <summary>One runner.</summary>
     public async Task RunAsync(CancellationToken ct)
     {
         await foreach (var instance in ready.ReadAllAsync(ct))
         {
-            TimeSpan? wait;
-            try
-            {
-                wait = await RunTurnAsync(instance, ct);
-                instance.Faults = 0;
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
-            {
-                wait = StorageRetry.Delay(instance.Faults++);
-                await retry.TakeAsync($"A turn of instance '{instance.Id}'", e, ct);
-                await retry.UntilDoneAsync($"Reading instance '{instance.Id}'", token => directory.ReloadAsync(instance, token), ct);
-            }
-
-            if (wait is { } delay)
+            if (await RunGuardedAsync(instance, ct) is { } delay)
             {
                 timers.Add(time.GetUtcNow() + delay, () => instance.Rest(again: true));
             }
@@ -55,6 +42,30 @@ internal sealed class TurnPump(
     }
 
     /// <returns>How long to wait before the same turn is done again; null when it is done.</returns>
+    private async Task<TimeSpan?> RunGuardedAsync(LiveInstance instance, CancellationToken ct)
+    {
+        try
+        {
+            try
+            {
+                var wait = await RunTurnAsync(instance, ct);
+                instance.Faults = 0;
+                return wait;
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
+            {
+                await retry.TakeAsync($"A turn of instance '{instance.Id}'", e, ct);
+                await retry.UntilDoneAsync($"Reading instance '{instance.Id}'", token => directory.ReloadAsync(instance, token), ct);
+                return StorageRetry.Delay(instance.Faults++);
+            }
+        }
+        catch (DamagedInstanceException e)
+        {
+            await settlement.FailDamagedAsync(instance, e, ct);
+            return null;
+        }
+    }
+
     private async Task<TimeSpan?> RunTurnAsync(LiveInstance instance, CancellationToken ct)
     {
         if (instance.Removed.IsCompleted)
@@ -77,16 +88,40 @@ internal sealed class TurnPump(
             instance.NeedsSettling = false;
         }
 
-        if (instance.Record.IsFinished || await BeginAsync(instance, history, ct) is not { } turn)
+        // There may be room for activities now that there was none for before.
+        settlement.Dispatch(instance, history);
+        if (instance.Record.IsFinished)
         {
             return null;
         }
 
+        if (await IsCrowdedAsync(instance, ct))
+        {
+            return CrowdedWait;
+        }
+
+        return await BeginAsync(instance, history, ct) is { } turn ? await FinishAsync(instance, turn, ct) : null;
+    }
+
+    /// <summary>Whether the instance row has no room for what a turn may add to it: rows named there must be dealt with first.</summary>
+    private async Task<bool> IsCrowdedAsync(LiveInstance instance, CancellationToken ct)
+    {
+        if (instance.Record.ConsumedChars > InstanceRecord.MaxConsumedChars / 2)
+        {
+            await settlement.CleanAsync(instance, ct);
+        }
+
+        return instance.Record.ConsumedChars > InstanceRecord.MaxConsumedChars / 2 || instance.Record.Detached.Count >= DetachedActivities.MaxGroups;
+    }
+
+    private async Task<TimeSpan?> FinishAsync(LiveInstance instance, Turn turn, CancellationToken ct)
+    {
         var decision = await DecideAsync(turn, ct);
         if (decision.Redelivery is { } reason)
         {
             if (instance.Redeliveries++ < options.MaxRedeliveries)
             {
+                log.LogWarning("A turn of instance {InstanceId} is delivered again: {Reason}.", instance.Id, reason);
                 return StorageRetry.Delay(instance.Redeliveries);
             }
 
@@ -94,34 +129,39 @@ internal sealed class TurnPump(
         }
 
         instance.Redeliveries = 0;
+        IReadOnlyList<DetachedGroup> detached;
         try
         {
-            await CommitAsync(instance, turn, decision, ct);
+            detached = await commit.CommitAsync(instance, turn, decision, ct);
         }
         catch (ValueTooLargeException e)
         {
-            await CommitAsync(instance, turn, decision = TurnDecision.Fail(PlatformFailures.Of("System.InvalidOperationException", e.Message)), ct);
+            decision = TurnDecision.Fail(PlatformFailures.Of("System.InvalidOperationException", e.Message));
+            detached = await commit.CommitAsync(instance, turn, decision, ct);
         }
 
-        await settlement.SettleAsync(instance, turn.Record.ExecutionId, decision.Scheduled, isRepeat: false, ct);
+        await settlement.SettleAsync(instance, turn.Record.ExecutionId, turn.History, decision.Scheduled, detached, ct);
         return null;
     }
 
     private async Task<Turn?> BeginAsync(LiveInstance instance, ExecutionHistory history, CancellationToken ct)
     {
         var record = instance.Record;
-        var (taken, stale, completed) = (new List<Message>(), new List<Message>(), new HashSet<int>());
-        foreach (var message in instance.Peek(MaxMessagesPerTurn))
+        var (taken, completed) = (new List<Message>(), new HashSet<int>());
+        foreach (var message in instance.Take(new TurnBounds(MaxMessages, MaxMessageBytes, InstanceRecord.MaxConsumedChars - record.ConsumedChars)))
         {
             // History gets each completion once: of this execution, of something still open, and not twice in one turn.
             var isStale = ExecutionHistory.CompletedId(message.Event) is { } id
                 && (!string.Equals(message.ExecutionId, record.ExecutionId, StringComparison.Ordinal) || !history.Open.ContainsKey(id) || !completed.Add(id));
-            (isStale ? stale : taken).Add(message);
+            if (!isStale)
+            {
+                taken.Add(message);
+            }
         }
 
-        instance.Forget(stale);
         if (taken.Count == 0 && record.HasHistory)
         {
+            instance.ForgetTaken();
             return null;
         }
 
@@ -132,7 +172,8 @@ internal sealed class TurnPump(
             newEvents.Add(OrchestratorTurn.Started(record, await store.TextAsync(record.Id, record.Input, ct), at.ToTimestamp()));
             if (record.Carried is not null)
             {
-                newEvents.AddRange(EventPage.Read(await store.BytesAsync(record.Id, record.Carried, ct)));
+                var carried = await store.BytesAsync(record.Id, record.Carried, ct);
+                newEvents.AddRange(DamagedInstanceException.Guard(record.Id, "What was carried over", () => EventPage.Read(carried)));
             }
         }
 
@@ -150,11 +191,15 @@ internal sealed class TurnPump(
 
         try
         {
-            var response = await invoker.InvokeOrchestratorAsync(name, OrchestratorTurn.Request(turn.Record.Id, turn.History.Events, turn.NewEvents), ct);
+            var response = await invoker.InvokeOrchestratorAsync(name, OrchestratorTurn.Request(turn.Record.Id, turn.History, turn.NewEvents, options.DefaultVersion), ct);
             var decision = OrchestratorTurn.Read(response, turn.History, turn.At.ToTimestamp());
             return turn.History.SizeBytes <= options.MaxHistoryBytes
                 ? decision
                 : TurnDecision.Fail(PlatformFailures.Of("System.InvalidOperationException", $"The history has grown beyond {options.MaxHistoryBytes} bytes. Use continue-as-new."));
+        }
+        catch (InvocationFailedException e) when (e.IsTimeout && !ct.IsCancellationRequested)
+        {
+            return new TurnDecision([], Redelivery: $"it took longer than the function timeout ({e.Message})");
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
@@ -163,102 +208,6 @@ internal sealed class TurnPump(
             return TurnDecision.Fail(PlatformFailures.Invocation(name, e));
         }
     }
-
-    private async Task CommitAsync(LiveInstance instance, Turn turn, TurnDecision decision, CancellationToken ct)
-    {
-        List<HistoryEvent> events =
-        [
-            .. turn.NewEvents,
-            .. decision.Scheduled,
-            new HistoryEvent { EventId = -1, Timestamp = turn.At.ToTimestamp(), OrchestratorCompleted = new OrchestratorCompletedEvent() },
-        ];
-        using var entered = await instance.EnterAsync(ct);
-        var (before, history, leftOver) = (instance.Record, turn.History, Enumerable.Empty<string>());
-        var draft = await DraftAsync(before, turn, decision, ct);
-        if (decision.Completion?.OrchestrationStatus == OrchestrationStatus.ContinuedAsNew)
-        {
-            leftOver = Enumerable.Range(0, before.Pages).Select(page => HubRows.Page(before.ExecutionId, page));
-            (events, history) = ([], new ExecutionHistory([]));
-        }
-        else
-        {
-            if (decision.Completion is { } completion)
-            {
-                events.Add(Completed(completion, decision.CompletionId, turn.At.ToTimestamp()));
-            }
-
-            byte[] tail = [.. draft.Tail, .. EventPage.Write(events)];
-            draft = tail.Length <= StoredBytes.MaxInlineBytes
-                ? draft with { Tail = tail }
-                : draft with { Tail = [], Pages = draft.Pages + await store.AddPagesAsync(draft, tail, ct) };
-        }
-
-        var committed = await store.UpdateAsync(draft, ct);
-        events.ForEach(history.Append);
-        instance.Commit(committed, history);
-        instance.Forget(turn.Taken);
-        instance.LeftOver = [.. instance.LeftOver, .. leftOver, .. before.ValueRows.Except(committed.ValueRows, StringComparer.Ordinal)];
-        cache.Use(instance, history.SizeBytes);
-    }
-
-    private async Task<InstanceRecord> DraftAsync(InstanceRecord record, Turn turn, TurnDecision decision, CancellationToken ct)
-    {
-        var (id, executionId) = (record.Id, record.ExecutionId);
-        var isLast = decision.Completion is not null;
-        var outgoing = decision.Scheduled.Where(e => e.EventTypeCase == EventType.EventSent || (isLast && e.EventTypeCase == EventType.SubOrchestrationInstanceCreated)).ToList();
-        record = record with
-        {
-            UpdatedAt = turn.At,
-            Carried = null,
-            Status = IsSuspendedAfter(turn) ? OrchestrationStatus.Suspended : OrchestrationStatus.Running,
-            CustomStatus = await store.StoreTextAsync(id, executionId, decision.CustomStatus, "The custom status", ct),
-            Consumed = [.. record.Consumed, .. turn.Taken.Where(m => m.RowKey is not null).Select(m => m.RowKey!)],
-            Outgoing = outgoing.Count == 0 ? null : await store.StoreAsync(id, executionId, EventPage.Write(outgoing), "What a turn sends", ct),
-            OutgoingExecutionId = outgoing.Count == 0 ? null : executionId,
-        };
-        if (decision.Completion is not { } completion)
-        {
-            return record;
-        }
-
-        if (completion.OrchestrationStatus == OrchestrationStatus.ContinuedAsNew)
-        {
-            var next = Guid.NewGuid().ToString("N");
-            return record with
-            {
-                ExecutionId = next,
-                Status = OrchestrationStatus.Running,
-                Input = await store.StoreTextAsync(id, next, completion.Result, "The input", ct),
-                Carried = completion.CarryoverEvents.Count == 0 ? null : await store.StoreAsync(id, next, EventPage.Write(completion.CarryoverEvents), "What is carried over", ct),
-                Pages = 0,
-                Tail = [],
-            };
-        }
-
-        var output = completion.FailureDetails is { } details ? PlatformFailures.Render(details) : completion.Result;
-        return record with
-        {
-            Status = completion.OrchestrationStatus,
-            Output = await store.StoreTextAsync(id, executionId, output, "The output", ct),
-            Failure = completion.FailureDetails is null ? null : await store.StoreAsync(id, executionId, completion.FailureDetails.ToByteArray(), "The failure", ct),
-        };
-    }
-
-    private static bool IsSuspendedAfter(Turn turn) => turn.NewEvents.LastOrDefault(e => e.EventTypeCase is EventType.ExecutionSuspended or EventType.ExecutionResumed) is { } last
-        ? last.EventTypeCase == EventType.ExecutionSuspended
-        : turn.History.IsSuspended;
-
-    private static HistoryEvent Completed(CompleteOrchestrationAction completion, int id, Timestamp at) => new()
-    {
-        EventId = id,
-        Timestamp = at,
-        ExecutionCompleted = new ExecutionCompletedEvent
-        {
-            OrchestrationStatus = completion.OrchestrationStatus,
-            Result = completion.Result,
-            FailureDetails = completion.FailureDetails,
-        },
-    };
 
     private static DateTimeOffset Latest(IEnumerable<DateTimeOffset> times) => times.Max();
 }

@@ -49,6 +49,29 @@ public sealed class EngineHub(string connectionString) : IAsyncDisposable
         return engine;
     }
 
+    /// <summary>The hub's table, for tests that look at rows or damage them.</summary>
+    public TableClient Table => new TableServiceClient(connectionString).GetTableClient($"{Options.HubName}Instances");
+
+    /// <summary>Waits until a condition holds.</summary>
+    public static async Task UntilAsync(Func<bool> condition)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        while (!condition())
+        {
+            await Task.Delay(5, patience.Token);
+        }
+    }
+
+    /// <summary>Waits until no instance row says that an engine has something to do for it.</summary>
+    public async Task UntilNothingIsOpenAsync()
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        while (await Table.QueryAsync<TableEntity>("Open eq true", cancellationToken: patience.Token).AnyAsync(patience.Token))
+        {
+            await Task.Delay(5, patience.Token);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (var engine in _engines)

@@ -17,18 +17,18 @@ public sealed class PlatformRuleTests(AzuriteFixture azurite) : IAsyncDisposable
         { "empty", "" },
         { "not base64", "***" },
         { "not protobuf", Convert.ToBase64String([0xff, 0xff, 0xff]) },
-        { "terminate", Answer(new OrchestratorAction { TerminateOrchestration = new TerminateOrchestrationAction { InstanceId = "other" } }) },
-        { "rewind", Answer(new OrchestratorAction { RewindOrchestration = new RewindOrchestrationAction() }) },
-        { "entity", Answer(new OrchestratorAction { SendEntityMessage = new SendEntityMessageAction() }) },
-        { "no kind", Answer(new OrchestratorAction()) },
-        { "one id twice", Answer(Task("A", 0), Task("B", 0)) },
-        { "negative id", Answer(Task("A", -1)) },
-        { "no name", Answer(Task("", 0)) },
-        { "no time", Answer(new OrchestratorAction { CreateTimer = new CreateTimerAction() }) },
-        { "bad child id", Answer(new OrchestratorAction { CreateSubOrchestration = new CreateSubOrchestrationAction { Name = "A", InstanceId = "a/b" } }) },
-        { "two ends", Answer(Complete(0, OrchestrationStatus.Completed), Complete(1, OrchestrationStatus.Completed)) },
-        { "ends as running", Answer(Complete(0, OrchestrationStatus.Running)) },
-        { "history wanted, with actions", Convert.ToBase64String(new OrchestratorResponse { RequiresHistory = true, Actions = { Task("A", 0) } }.ToByteArray()) },
+        { "terminate", RawAnswers.Of(new OrchestratorAction { TerminateOrchestration = new TerminateOrchestrationAction { InstanceId = "other" } }) },
+        { "rewind", RawAnswers.Of(new OrchestratorAction { RewindOrchestration = new RewindOrchestrationAction() }) },
+        { "entity", RawAnswers.Of(new OrchestratorAction { SendEntityMessage = new SendEntityMessageAction() }) },
+        { "no kind", RawAnswers.Of(new OrchestratorAction()) },
+        { "one id twice", RawAnswers.Of(RawAnswers.Task("A", 0), RawAnswers.Task("B", 0)) },
+        { "negative id", RawAnswers.Of(RawAnswers.Task("A", -1)) },
+        { "no name", RawAnswers.Of(RawAnswers.Task("", 0)) },
+        { "no time", RawAnswers.Of(new OrchestratorAction { CreateTimer = new CreateTimerAction() }) },
+        { "bad child id", RawAnswers.Of(new OrchestratorAction { CreateSubOrchestration = new CreateSubOrchestrationAction { Name = "A", InstanceId = "a/b" } }) },
+        { "two ends", RawAnswers.Of(RawAnswers.Complete(0, OrchestrationStatus.Completed), RawAnswers.Complete(1, OrchestrationStatus.Completed)) },
+        { "ends as running", RawAnswers.Of(RawAnswers.Complete(0, OrchestrationStatus.Running)) },
+        { "history wanted, with actions", Convert.ToBase64String(new OrchestratorResponse { RequiresHistory = true, Actions = { RawAnswers.Task("A", 0) } }.ToByteArray()) },
         { "status above 16 KiB", Convert.ToBase64String(new OrchestratorResponse { InstanceId = "x", CustomStatus = new string('s', 8193) }.ToByteArray()) },
     };
 
@@ -53,7 +53,7 @@ public sealed class PlatformRuleTests(AzuriteFixture azurite) : IAsyncDisposable
     public async Task A_failed_call_of_an_orchestrator_fails_the_instance_for_good()
     {
         var calls = 0;
-        _app.RawOrchestrator("Crashing", _ => ++calls == 1 ? Answer(Task("Nothing", 0)) : throw new InvocationFailedException("connection reset"))
+        _app.RawOrchestrator("Crashing", _ => ++calls == 1 ? RawAnswers.Of(RawAnswers.Task("Nothing", 0)) : throw new InvocationFailedException("connection reset"))
             .Activity<string>("Nothing", _ => null);
         var engine = await _hub.StartEngineAsync(_app);
 
@@ -67,7 +67,7 @@ public sealed class PlatformRuleTests(AzuriteFixture azurite) : IAsyncDisposable
     [Fact]
     public async Task A_response_without_actions_keeps_the_instance_waiting()
     {
-        _app.RawOrchestrator("Idle", _ => Answer());
+        _app.RawOrchestrator("Idle", _ => RawAnswers.Of());
         var engine = await _hub.StartEngineAsync(_app);
         var id = await engine.StartAsync("Idle");
 
@@ -81,12 +81,12 @@ public sealed class PlatformRuleTests(AzuriteFixture azurite) : IAsyncDisposable
     {
         var requests = new List<string>();
         var again = outOfMemory
-            ? Answer(Complete(0, OrchestrationStatus.Failed, new TaskFailureDetails { ErrorType = "x", InnerFailure = new TaskFailureDetails { ErrorType = "System.OutOfMemoryException" } }))
+            ? RawAnswers.Of(RawAnswers.Complete(0, OrchestrationStatus.Failed, new TaskFailureDetails { ErrorType = "x", InnerFailure = new TaskFailureDetails { ErrorType = "System.OutOfMemoryException" } }))
             : Convert.ToBase64String(new OrchestratorResponse { RequiresHistory = true, InstanceId = "x" }.ToByteArray());
         _app.RawOrchestrator("Forgetful", request =>
         {
             requests.Add(request);
-            return requests.Count < 3 ? again : Answer(Complete(0, OrchestrationStatus.Completed));
+            return requests.Count < 3 ? again : RawAnswers.Of(RawAnswers.Complete(0, OrchestrationStatus.Completed));
         });
         var engine = await _hub.StartEngineAsync(_app);
 
@@ -94,7 +94,7 @@ public sealed class PlatformRuleTests(AzuriteFixture azurite) : IAsyncDisposable
 
         Assert.Equal("Completed", status.RuntimeStatus);
         Assert.Equal(3, requests.Count);
-        Assert.All(requests.Select(Parse), request =>
+        Assert.All(requests.Select(RawAnswers.Request), request =>
         {
             Assert.Equal(status.InstanceId, request.InstanceId);
             Assert.Null(request.ExecutionId);
@@ -116,12 +116,35 @@ public sealed class PlatformRuleTests(AzuriteFixture azurite) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_turn_beyond_the_function_timeout_is_delivered_again()
+    {
+        var calls = 0;
+        _app.RawOrchestrator("Slow", _ => ++calls < 3 ? throw new InvocationFailedException("Timeout value of 00:05:00 exceeded by function: Functions.Slow") { IsTimeout = true } : RawAnswers.Of(RawAnswers.Complete(0, OrchestrationStatus.Completed)));
+        var engine = await _hub.StartEngineAsync(_app);
+
+        Assert.Equal("Completed", (await engine.RunAsync("Slow")).RuntimeStatus);
+        Assert.Equal(3, calls);
+    }
+
+    [Fact]
+    public async Task A_turn_that_is_always_too_slow_fails_in_the_end()
+    {
+        _app.RawOrchestrator("Slow", _ => throw new InvocationFailedException("Timeout value of 00:05:00 exceeded by function: Functions.Slow") { IsTimeout = true });
+        var engine = await _hub.StartEngineAsync(_app, options: _hub.Options with { MaxRedeliveries = 2 });
+
+        var status = await engine.RunAsync("Slow");
+
+        Assert.Equal("Failed", status.RuntimeStatus);
+        Assert.Contains("Timeout value of 00:05:00", status.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_unknown_orchestrator_cannot_be_started_and_fails_as_a_child()
     {
         var parent = 0;
         _app.RawOrchestrator("Parent", request => parent++ == 0
-            ? Answer(new OrchestratorAction { CreateSubOrchestration = new CreateSubOrchestrationAction { Name = "NoSuch", InstanceId = "child" } })
-            : Answer(Complete(1, OrchestrationStatus.Completed, result: $"\"{Parse(request).NewEvents.Single(e => e.SubOrchestrationInstanceFailed is not null).SubOrchestrationInstanceFailed.FailureDetails.ErrorMessage}\"")));
+            ? RawAnswers.Of(new OrchestratorAction { CreateSubOrchestration = new CreateSubOrchestrationAction { Name = "NoSuch", InstanceId = "child" } })
+            : RawAnswers.Of(RawAnswers.Complete(1, OrchestrationStatus.Completed, result: $"\"{RawAnswers.Request(request).NewEvents.Single(e => e.SubOrchestrationInstanceFailed is not null).SubOrchestrationInstanceFailed.FailureDetails.ErrorMessage}\"")));
         var engine = await _hub.StartEngineAsync(_app);
 
         Assert.Equal(400, (await Assert.ThrowsAsync<InstanceRequestException>(() => engine.StartAsync("NoSuch"))).Status);
@@ -132,26 +155,12 @@ public sealed class PlatformRuleTests(AzuriteFixture azurite) : IAsyncDisposable
     public async Task A_history_beyond_the_bound_fails_the_instance()
     {
         var next = 0;
-        _app.RawOrchestrator("Endless", _ => Answer(Task("Nothing", next++))).Activity<string>("Nothing", _ => new string('x', 500));
+        _app.RawOrchestrator("Endless", _ => RawAnswers.Of(RawAnswers.Task("Nothing", next++))).Activity<string>("Nothing", _ => new string('x', 500));
         var engine = await _hub.StartEngineAsync(_app, options: _hub.Options with { MaxHistoryBytes = 10_000 });
 
         var status = await engine.RunAsync("Endless");
 
         Assert.Equal("Failed", status.RuntimeStatus);
         Assert.Contains("beyond 10000 bytes", status.Output, StringComparison.Ordinal);
-    }
-
-    private static OrchestratorRequest Parse(string request) => OrchestratorRequest.Parser.ParseFrom(Convert.FromBase64String(request));
-
-    private static OrchestratorAction Task(string name, int id) => new() { Id = id, ScheduleTask = new ScheduleTaskAction { Name = name } };
-
-    private static OrchestratorAction Complete(int id, OrchestrationStatus status, TaskFailureDetails? failure = null, string? result = null) =>
-        new() { Id = id, CompleteOrchestration = new CompleteOrchestrationAction { OrchestrationStatus = status, FailureDetails = failure, Result = result } };
-
-    private static string Answer(params OrchestratorAction[] actions)
-    {
-        var response = new OrchestratorResponse { InstanceId = "x" };
-        response.Actions.AddRange(actions);
-        return Convert.ToBase64String(response.ToByteArray());
     }
 }

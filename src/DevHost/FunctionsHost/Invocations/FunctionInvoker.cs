@@ -74,7 +74,7 @@ internal sealed class FunctionInvoker(HandlerSupervisor handlers, HttpClient htt
             // The real host restarts the worker that runs a timed-out invocation, and with it everything else that runs in it.
             logger.LogError("{Function} took longer than the function timeout of {Timeout}; the handler is restarted", function.Name, functionTimeout);
             await handler.RecycleAsync();
-            throw new InvocationFailedException($"Timeout value of {functionTimeout} exceeded by function: Functions.{function.Name}", e);
+            throw new InvocationFailedException($"Timeout value of {functionTimeout} exceeded by function: Functions.{function.Name}", e) { IsTimeout = true };
         }
         catch (Exception e) when (e is HttpRequestException or IOException or InvalidDataException)
         {
