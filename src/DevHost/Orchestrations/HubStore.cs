@@ -19,7 +19,8 @@ namespace Baton.DevHost.Orchestrations;
 /// turn     1 page and value rows inserted     beyond what the instance row counts: left over; the turn is done again
 ///          2 instance row written (ETag)      THE COMMIT. Open tasks, timers and sub-orchestrations follow from history and are
 ///                                             dispatched again; sent messages follow from Outgoing
-///          3 each sent message inserted       inserted again under the same key: is there, or is among the receiver's Consumed
+///          3 each sent message inserted       inserted again under the same key: is there, or is among the receiver's Consumed. The
+///                                             insert touches the receiver's row under its ETag: an engine without the hub is refused
 ///          4 Outgoing cleared                 nothing left to send
 ///          5 sub-orchestrations inserted      insert-if-absent, recognised by the parent's execution and task id
 ///            activities of an ended execution follow from the rows that Detached names, written before the commit: run again
@@ -222,18 +223,28 @@ internal sealed class HubStore(TableClient table)
         return DamagedInstanceException.Guard(id, $"List {rowKey}", () => (row.GetString("ExecutionId")!, EventPage.Read(StoredBytes.Decode(StoredBytes.ReadChunks(row)))));
     }
 
-    /// <summary>Adds a message, unless it is there.</summary>
-    public async Task AddMessageAsync(string id, StoredMessage message, CancellationToken ct)
+    /// <summary>Adds a message, unless it is there, to an instance that must be as it was read: an engine that has lost the hub adds nothing to what its successor has moved on.</summary>
+    /// <returns>The instance as it is now.</returns>
+    /// <exception cref="RequestFailedException">412: the instance is not as it was read.</exception>
+    public async Task<InstanceRecord> AddMessageAsync(InstanceRecord receiver, StoredMessage message, CancellationToken ct)
     {
-        var row = new TableEntity(id, message.RowKey) { ["Sequence"] = message.Sequence };
+        var row = new TableEntity(receiver.Id, message.RowKey) { ["Sequence"] = message.Sequence };
         StoredBytes.WriteChunks(row, StoredBytes.Encode(EventPage.Write([message.Event]), "An event"));
+        var touched = new TableEntity(receiver.Id, InstanceRecord.RowKey) { ["LastMessage"] = message.Sequence };
         try
         {
-            await table.AddEntityAsync(row, ct);
+            var answers = await table.SubmitTransactionAsync(
+                [
+                    new TableTransactionAction(TableTransactionActionType.UpdateMerge, touched, receiver.ETag),
+                    new TableTransactionAction(TableTransactionActionType.Add, row),
+                ],
+                ct);
+            return receiver with { ETag = answers.Value[0].Headers.ETag ?? throw new InvalidDataException("The Table service answered an update without an ETag.") };
         }
-        catch (RequestFailedException e) when (e.ErrorCode == TableErrorCode.EntityAlreadyExists)
+        catch (TableTransactionFailedException e) when (e.ErrorCode == TableErrorCode.EntityAlreadyExists)
         {
             // Inserted before by a call whose answer was lost, or by the engine before this one.
+            return receiver;
         }
     }
 

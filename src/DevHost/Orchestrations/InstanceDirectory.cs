@@ -160,6 +160,39 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
         }
     }
 
+    /// <summary>Gives an instance a message, in the table and in memory.</summary>
+    /// <param name="receiver">The instance.</param>
+    /// <param name="make">The message; null when it has it already. Called while nobody else gives it one.</param>
+    /// <param name="ct">Gives up; whether it was given is then unknown.</param>
+    /// <returns>Whether the instance still runs.</returns>
+    public async Task<bool> DeliverAsync(LiveInstance receiver, Func<StoredMessage?> make, CancellationToken ct)
+    {
+        using var entered = await receiver.EnterAsync(ct);
+        if (receiver.Record.IsFinished)
+        {
+            return false;
+        }
+
+        if (make() is not { } message)
+        {
+            return true;
+        }
+
+        try
+        {
+            receiver.Commit(await store.AddMessageAsync(receiver.Record, message, ct), receiver.History);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
+        {
+            receiver.DropHistory();
+            receiver.Wake();
+            throw;
+        }
+
+        receiver.Post(new Message(message.Event, message.RowKey, ExecutionId: null));
+        return true;
+    }
+
     /// <summary>Ends an instance whose rows cannot be read.</summary>
     public async Task<InstanceRecord?> FailDamagedAsync(DamagedInstanceException damage, CancellationToken ct)
     {

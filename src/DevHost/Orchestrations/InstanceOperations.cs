@@ -42,6 +42,7 @@ public sealed class InstanceOperations
     private readonly OrchestrationEngineOptions _options;
     private readonly TimeProvider _time;
     private readonly Func<bool> _isRunning;
+    private readonly Func<CancellationToken, Task> _assertOwner;
 
     internal InstanceOperations(
         HubStore store,
@@ -49,7 +50,9 @@ public sealed class InstanceOperations
         IOrchestrationInvoker invoker,
         OrchestrationEngineOptions options,
         TimeProvider time,
-        Func<bool> isRunning) => (_store, _directory, _invoker, _options, _time, _isRunning) = (store, directory, invoker, options, time, isRunning);
+        Func<bool> isRunning,
+        Func<CancellationToken, Task> assertOwner) =>
+        (_store, _directory, _invoker, _options, _time, _isRunning, _assertOwner) = (store, directory, invoker, options, time, isRunning, assertOwner);
 
     /// <summary>Starts an instance. One of this id that has finished is replaced.</summary>
     /// <param name="name">The orchestrator.</param>
@@ -88,6 +91,7 @@ public sealed class InstanceOperations
             throw new InstanceRequestException(413, e.Message);
         }
 
+        await RequireHubAsync(ct);
         return instanceId;
     }
 
@@ -204,11 +208,20 @@ public sealed class InstanceOperations
 
     /// <summary>Starts the orchestrator of an instance again with the same input.</summary>
     /// <returns>The id of the new instance.</returns>
-    /// <exception cref="InstanceRequestException">404: no such instance; otherwise as <see cref="StartAsync(string, string?, string?, CancellationToken)"/>.</exception>
+    /// <exception cref="InstanceRequestException">400: no such instance; otherwise as <see cref="StartAsync(string, string?, string?, CancellationToken)"/>.</exception>
     public async Task<string> RestartAsync(string instanceId, bool withNewId, CancellationToken ct)
     {
-        var status = await GetAsync(instanceId, showInput: true, ct) ?? throw new InstanceRequestException(404, NotFound(instanceId));
+        var status = await GetAsync(instanceId, showInput: true, ct) ?? throw new InstanceRequestException(400, $"InstanceId does not match a valid orchestration instance: there is no '{instanceId}'.");
         return await StartAsync(status.Name, withNewId ? null : instanceId, status.Input, ct);
+    }
+
+    /// <summary>Would run a failed instance again from where it failed.</summary>
+    /// <exception cref="InstanceRequestException">404: no such instance; 412: it has not failed; 501: this engine cannot.</exception>
+    public async Task RewindAsync(string instanceId, CancellationToken ct)
+    {
+        var status = await GetAsync(instanceId, showInput: false, ct) ?? throw new InstanceRequestException(404, NotFound(instanceId));
+        Require(status.RuntimeStatus == "Failed", 412, $"Instance '{instanceId}' is {status.RuntimeStatus}; only one that has failed can be rewound.");
+        throw new InstanceRequestException(501, "Rewind is not supported by this engine.");
     }
 
     /// <summary>The committed history of an instance's present execution; empty when there is none, or none that can be read.</summary>
@@ -228,32 +241,48 @@ public sealed class InstanceOperations
     {
         Require(_isRunning(), 503, "The engine is not running.");
         Require(InstanceIds.Check(instanceId) is null, 404, NotFound(instanceId));
+        var gone = $"Instance '{instanceId}' has ended.";
         if (await _directory.FindLiveAsync(instanceId, ct) is not { } instance)
         {
-            throw await _store.ReadAsync(instanceId, ct) is null ? new InstanceRequestException(404, NotFound(instanceId)) : Gone(instanceId);
+            throw await _store.ReadAsync(instanceId, ct) is null ? new InstanceRequestException(404, NotFound(instanceId)) : new InstanceRequestException(410, gone);
         }
 
-        using var entered = await instance.EnterAsync(ct);
-        if (instance.Record.IsFinished)
-        {
-            throw Gone(instanceId);
-        }
-
-        Require(message.EventRaised is null || instance.PendingCount < _options.MaxWaitingEvents, 429, $"{_options.MaxWaitingEvents} events wait for instance '{instanceId}'; no more are taken.");
-        var now = _time.GetUtcNow();
-        (message.EventId, message.Timestamp) = (-1, now.ToTimestamp());
-        var sequence = instance.NextSequence(now);
-        var rowKey = HubRows.Message(sequence);
         try
         {
-            await _store.AddMessageAsync(instanceId, new StoredMessage(rowKey, sequence, message), ct);
+            Require(await _directory.DeliverAsync(instance, Stored, ct), 410, gone);
         }
         catch (ValueTooLargeException e)
         {
             throw new InstanceRequestException(413, e.Message);
         }
 
-        instance.Post(new Message(message, rowKey, ExecutionId: null));
+        await RequireHubAsync(ct);
+
+        StoredMessage Stored()
+        {
+            Require(message.EventRaised is null || instance.PendingCount < _options.MaxWaitingEvents, 429, $"{_options.MaxWaitingEvents} events wait for instance '{instanceId}'; no more are taken.");
+            var now = _time.GetUtcNow();
+            (message.EventId, message.Timestamp) = (-1, now.ToTimestamp());
+            var sequence = instance.NextSequence(now);
+            return new StoredMessage(HubRows.Message(sequence), sequence, message);
+        }
+    }
+
+    /// <summary>What was just written counts only if this engine still has the hub: its successor does not look for it.</summary>
+    private async Task RequireHubAsync(CancellationToken ct)
+    {
+        try
+        {
+            await _assertOwner(ct);
+        }
+        catch (HubLostException e)
+        {
+            throw new InstanceRequestException(503, e.Message);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
+        {
+            // Not known now. If the hub is lost, the loop that renews the lease finds out.
+        }
     }
 
     private async Task<InstanceStatus> StatusAsync(InstanceRecord record, bool showInput, CancellationToken ct) => new(
@@ -267,8 +296,6 @@ public sealed class InstanceOperations
         record.UpdatedAt);
 
     private static string NotFound(string instanceId) => $"There is no instance '{instanceId}'.";
-
-    private static InstanceRequestException Gone(string instanceId) => new(410, $"Instance '{instanceId}' has ended.");
 
     private static void Require(bool holds, int status, string otherwise)
     {

@@ -1,9 +1,10 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http.Extensions;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Net.Http.Headers;
 
 namespace Baton.DevHost.Orchestrations;
 
@@ -13,7 +14,9 @@ public static class ManagementApi
     /// <summary>Where it is mapped.</summary>
     public const string BasePath = "/runtime/webhooks/durabletask";
 
-    private const string ContinuationHeader = "x-ms-continuation-token";
+    /// <summary>In a list's answer: where the next page begins. In a request for it: the same.</summary>
+    internal const string ContinuationHeader = "x-ms-continuation-token";
+
     private const int MaxTop = 1000;
 
     /// <summary>Maps the API at <see cref="BasePath"/>.</summary>
@@ -28,27 +31,23 @@ public static class ManagementApi
         var instances = engine.Instances;
         var query = $"taskHub={engine.HubName}&connection=Storage&code={Uri.EscapeDataString(systemKey)}";
         var group = endpoints.MapGroup(BasePath);
-        group.AddEndpointFilter((context, next) => GuardAsync(context, next, systemKey));
+        group.AddEndpointFilter((context, next) => GuardAsync(context, next, engine.HubName, systemKey));
         group.MapPost("/orchestrators/{name}/{id?}", (HttpContext http, string name, string? id) => StartAsync(http, instances, name, id, query));
-        group.MapGet("/instances/{id}", (HttpContext http, string id) => ReadAsync(http, instances, id, query));
+        group.MapGet("/instances/{id}", (HttpContext http, string id) => ReadAsync(http, instances, id));
         group.MapGet("/instances", (Delegate)((HttpContext http) => ListAsync(http, instances)));
         group.MapDelete("/instances/{id}", async (string id, CancellationToken ct) =>
         {
             await instances.PurgeAsync(id, ct);
-            return Results.Json(new JsonObject { ["instancesDeleted"] = 1 });
+            return Purged(1);
         });
         group.MapDelete("/instances", (Delegate)((HttpContext http) => PurgeManyAsync(http, instances)));
-        group.MapPost("/instances/{id}/raiseEvent/{eventName}", async (HttpContext http, string id) =>
-        {
-            await instances.RaiseEventAsync(id, EventName(http), await JsonBodyAsync(http), http.RequestAborted);
-            return Results.StatusCode(StatusCodes.Status202Accepted);
-        });
+        group.MapPost("/instances/{id}/raiseEvent/{eventName}", (HttpContext http, string id) => RaiseEventAsync(http, instances, id, EventName(http)));
         MapPost(group, "terminate", instances.TerminateAsync);
         MapPost(group, "suspend", instances.SuspendAsync);
         MapPost(group, "resume", instances.ResumeAsync);
-        group.MapPost("/instances/{id}/rewind", (string id) => Error(StatusCodes.Status501NotImplemented, $"Instance '{id}' cannot be rewound: this engine does not support it."));
-        group.MapPost("/instances/{id}/restart", async (HttpContext http, string id) =>
-            CheckStatus(http, await instances.RestartAsync(id, Flag(http, "restartWithNewInstanceId", otherwise: true), http.RequestAborted), query));
+        MapPost(group, "rewind", (id, _, ct) => instances.RewindAsync(id, ct));
+        group.MapPost("/instances/{id}/restart", (HttpContext http, string id) => RestartAsync(http, instances, id, query));
+        group.Map("/{**path}", (HttpContext http) => Error(StatusCodes.Status404NotFound, $"There is no {http.Request.Method} {http.Request.Path}."));
         return group;
     }
 
@@ -61,53 +60,65 @@ public static class ManagementApi
 
     private static async Task<IResult> StartAsync(HttpContext http, InstanceOperations instances, string name, string? id, string query)
     {
-        var timeout = Seconds(http, "timeout");
-        var started = await instances.StartAsync(name, id, await JsonBodyAsync(http), http.RequestAborted);
-        if (timeout > TimeSpan.Zero && await instances.WaitForCompletionAsync(started, timeout, http.RequestAborted) is { RuntimeStatus: "Completed" } done)
-        {
-            return Results.Json(ManagementJson.Parse(done.Output));
-        }
-
-        return CheckStatus(http, started, query);
+        var wait = ManagementQuery.Wait(http);
+        var version = http.Request.Query["version"].ToString() is { Length: > 0 } given ? given : null;
+        var started = await instances.StartAsync(name, id, await JsonBodyAsync(http), version, http.RequestAborted);
+        return await StartedAsync(http, instances, started, wait, query);
     }
 
-    private static async Task<IResult> ReadAsync(HttpContext http, InstanceOperations instances, string id, string query)
+    private static async Task<IResult> RestartAsync(HttpContext http, InstanceOperations instances, string id, string query)
     {
-        var status = await instances.GetAsync(id, Flag(http, "showInput", otherwise: true), http.RequestAborted);
+        var wait = ManagementQuery.Wait(http);
+        var started = await instances.RestartAsync(id, ManagementQuery.Flag(http, "restartWithNewInstanceId", otherwise: true), http.RequestAborted);
+        return await StartedAsync(http, instances, started, wait, query);
+    }
+
+    /// <summary>The bare output of one that completes in time; the status of one that ends otherwise; else where to ask.</summary>
+    private static async Task<IResult> StartedAsync(HttpContext http, InstanceOperations instances, string id, TimeSpan wait, string query)
+    {
+        if (wait > TimeSpan.Zero && await instances.WaitForCompletionAsync(id, wait, http.RequestAborted) is { IsFinished: true } done)
+        {
+            return Results.Json(done.RuntimeStatus == "Completed" ? ManagementJson.Parse(done.Output) : ManagementJson.Status(done));
+        }
+
+        var body = ManagementJson.CheckStatus(id, new Uri($"{http.Request.Scheme}://{http.Request.Host}{http.Request.PathBase}{BasePath}"), query);
+        http.Response.Headers.Location = (string?)body["statusQueryGetUri"];
+        http.Response.Headers.RetryAfter = "10";
+        return Results.Json(body, statusCode: StatusCodes.Status202Accepted);
+    }
+
+    private static async Task<IResult> ReadAsync(HttpContext http, InstanceOperations instances, string id)
+    {
+        var status = await instances.GetAsync(id, ManagementQuery.Flag(http, "showInput", otherwise: true), http.RequestAborted);
         if (status is null)
         {
             return Error(StatusCodes.Status404NotFound, $"There is no instance '{id}'.");
         }
 
         var body = ManagementJson.Status(status);
-        if (Flag(http, "showHistory", otherwise: false))
+        if (ManagementQuery.Flag(http, "showHistory", otherwise: false))
         {
-            var showOutput = Flag(http, "showHistoryOutput", otherwise: false);
-            body["historyEvents"] = new JsonArray([.. (await instances.HistoryAsync(id, http.RequestAborted)).Select(e => ManagementJson.Event(e, showOutput))]);
+            body["historyEvents"] = ManagementJson.History(await instances.HistoryAsync(id, http.RequestAborted), ManagementQuery.Flag(http, "showHistoryOutput", otherwise: false));
         }
 
         if (!status.IsFinished)
         {
-            http.Response.Headers.Location = $"{Root(http).AbsoluteUri}/instances/{Uri.EscapeDataString(id)}?{query}";
+            http.Response.Headers.Location = http.Request.GetEncodedUrl();
             http.Response.Headers.RetryAfter = "5";
             return Results.Json(body, statusCode: StatusCodes.Status202Accepted);
         }
 
-        var isError = status.RuntimeStatus == "Failed" && Flag(http, "returnInternalServerErrorOnFailure", otherwise: false);
+        var isError = status.RuntimeStatus == "Failed" && ManagementQuery.Flag(http, "returnInternalServerErrorOnFailure", otherwise: false);
         return Results.Json(body, statusCode: isError ? StatusCodes.Status500InternalServerError : StatusCodes.Status200OK);
     }
 
     private static async Task<IResult> ListAsync(HttpContext http, InstanceOperations instances)
     {
-        var top = http.Request.Query["top"] is [{ Length: > 0 } text]
-            ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n > 0 ? Math.Min(n, MaxTop) : throw new InstanceRequestException(400, "top must be a whole number above 0.")
-            : MaxTop;
-        string? continuation = http.Request.Headers[ContinuationHeader];
         var (found, next) = await instances.ListAsync(
-            Filter(http),
-            top,
-            Flag(http, "showInput", otherwise: true),
-            string.IsNullOrEmpty(continuation) ? null : Encoding.UTF8.GetString(Convert.FromBase64String(continuation)),
+            ManagementQuery.Filter(http),
+            Math.Min(ManagementQuery.Top(http) ?? MaxTop, MaxTop),
+            ManagementQuery.Flag(http, "showInput", otherwise: true),
+            ManagementQuery.Continuation(http),
             http.RequestAborted);
         if (next is not null)
         {
@@ -119,10 +130,10 @@ public static class ManagementApi
 
     private static async Task<IResult> PurgeManyAsync(HttpContext http, InstanceOperations instances)
     {
-        var filter = Filter(http);
+        var filter = ManagementQuery.Filter(http);
         if (filter.CreatedFrom is null)
         {
-            return Error(StatusCodes.Status400BadRequest, "createdTimeFrom is needed.");
+            return Error(StatusCodes.Status400BadRequest, "Please provide value for 'createdTimeFrom' parameter.");
         }
 
         var deleted = 0;
@@ -132,15 +143,46 @@ public static class ManagementApi
             (var found, continuation) = await instances.ListAsync(filter, MaxTop, showInput: false, continuation, http.RequestAborted);
             foreach (var instance in found.Where(i => i.IsFinished))
             {
-                await instances.PurgeAsync(instance.InstanceId, http.RequestAborted);
-                deleted++;
+                deleted += await TryPurgeAsync(instances, instance.InstanceId, http.RequestAborted) ? 1 : 0;
             }
         }
         while (continuation is not null);
-        return deleted == 0 ? Error(StatusCodes.Status404NotFound, "No instance that has ended matches.") : Results.Json(new JsonObject { ["instancesDeleted"] = deleted });
+        return deleted == 0 ? Error(StatusCodes.Status404NotFound, "No instance that has ended matches.") : Purged(deleted);
     }
 
-    private static async ValueTask<object?> GuardAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next, string systemKey)
+    private static async Task<bool> TryPurgeAsync(InstanceOperations instances, string id, CancellationToken ct)
+    {
+        try
+        {
+            await instances.PurgeAsync(id, ct);
+            return true;
+        }
+        catch (InstanceRequestException e) when (e.Status is StatusCodes.Status404NotFound or StatusCodes.Status412PreconditionFailed)
+        {
+            // Purged or started again since it was listed.
+            return false;
+        }
+    }
+
+    private static async Task<IResult> RaiseEventAsync(HttpContext http, InstanceOperations instances, string id, string eventName)
+    {
+        // The extension looks for the instance before it looks at the body.
+        var status = await instances.GetAsync(id, showInput: false, http.RequestAborted) ?? throw new InstanceRequestException(404, $"There is no instance '{id}'.");
+        if (status.IsFinished)
+        {
+            return Error(StatusCodes.Status410Gone, $"Instance '{id}' has ended.");
+        }
+
+        if (!MediaTypeHeaderValue.TryParse(http.Request.ContentType, out var type) || !type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase))
+        {
+            return Error(StatusCodes.Status400BadRequest, "Only application/json request content is supported");
+        }
+
+        await instances.RaiseEventAsync(id, eventName, await JsonBodyAsync(http), http.RequestAborted);
+        return Results.StatusCode(StatusCodes.Status202Accepted);
+    }
+
+    private static async ValueTask<object?> GuardAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next, string hubName, string systemKey)
     {
         var request = context.HttpContext.Request;
         string? given = request.Headers["x-functions-key"];
@@ -148,6 +190,11 @@ public static class ManagementApi
         if (!CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(given ?? "")), SHA256.HashData(Encoding.UTF8.GetBytes(systemKey))))
         {
             return Results.StatusCode(StatusCodes.Status401Unauthorized);
+        }
+
+        if (request.Query["taskHub"].ToString() is { Length: > 0 } hub && !string.Equals(hub, hubName, StringComparison.OrdinalIgnoreCase))
+        {
+            return Error(StatusCodes.Status400BadRequest, $"This host has the task hub '{hubName}', not '{hub}'.");
         }
 
         try
@@ -158,61 +205,21 @@ public static class ManagementApi
         {
             return Error(e.Status, e.Message);
         }
+        catch (Exception e) when (!context.HttpContext.RequestAborted.IsCancellationRequested && e is not BadHttpRequestException)
+        {
+            return Results.Json(ManagementJson.Fault(e), statusCode: StatusCodes.Status500InternalServerError);
+        }
     }
 
-    private static IResult CheckStatus(HttpContext http, string id, string query)
-    {
-        var body = ManagementJson.CheckStatus(id, Root(http), query);
-        http.Response.Headers.Location = (string?)body["statusQueryGetUri"];
-        http.Response.Headers.RetryAfter = "10";
-        return Results.Json(body, statusCode: StatusCodes.Status202Accepted);
-    }
+    private static IResult Purged(int count) => Results.Json(new JsonObject { ["instancesDeleted"] = count });
 
     private static IResult Error(int status, string message) => Results.Json(new JsonObject { ["Message"] = message }, statusCode: status);
-
-    private static Uri Root(HttpContext http) => new($"{http.Request.Scheme}://{http.Request.Host}{http.Request.PathBase}{BasePath}");
 
     // Not the route's value: in that an escaped slash stays escaped, so that it looks like the text "%2F".
     private static string EventName(HttpContext http)
     {
         var path = http.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget.Split('?')[0].TrimEnd('/');
         return Uri.UnescapeDataString(path[(path.LastIndexOf('/') + 1)..]);
-    }
-
-    private static bool Flag(HttpContext http, string name, bool otherwise) => bool.TryParse(http.Request.Query[name], out var flag) ? flag : otherwise;
-
-    private static TimeSpan Seconds(HttpContext http, string name)
-    {
-        if (http.Request.Query[name] is not [{ Length: > 0 } text])
-        {
-            return TimeSpan.Zero;
-        }
-
-        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && seconds is >= 0 and <= 3600
-            ? TimeSpan.FromSeconds(seconds)
-            : throw new InstanceRequestException(400, $"{name} must be a number of seconds from 0 to 3600.");
-    }
-
-    private static InstanceFilter Filter(HttpContext http)
-    {
-        var query = http.Request.Query;
-        return new InstanceFilter(
-            query["instanceIdPrefix"],
-            Time("createdTimeFrom"),
-            Time("createdTimeTo"),
-            query["runtimeStatus"].ToString() is { Length: > 0 } statuses ? statuses.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) : null);
-
-        DateTimeOffset? Time(string name)
-        {
-            if (query[name] is not [{ Length: > 0 } text])
-            {
-                return null;
-            }
-
-            return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
-                ? time
-                : throw new InstanceRequestException(400, $"{name} is not a time.");
-        }
     }
 
     private static async Task<string?> JsonBodyAsync(HttpContext http)
@@ -224,11 +231,6 @@ public static class ManagementApi
             return null;
         }
 
-        if (!http.Request.HasJsonContentType())
-        {
-            throw new InstanceRequestException(400, "The body must be application/json.");
-        }
-
         try
         {
             using var parsed = JsonDocument.Parse(text);
@@ -236,7 +238,7 @@ public static class ManagementApi
         }
         catch (JsonException e)
         {
-            throw new InstanceRequestException(400, $"The body is not JSON: {e.Message}");
+            throw new InstanceRequestException(400, $"Invalid JSON content: {e.Message}");
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.DurableTask.Protobuf;
+using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
 
 namespace Baton.DevHost.Orchestrations;
 
@@ -16,22 +17,59 @@ internal static class ManagementJson
         ["input"] = Parse(status.Input),
         ["customStatus"] = Parse(status.CustomStatus),
         ["output"] = Parse(status.Output),
-        ["createdTime"] = Time(status.CreatedTime),
-        ["lastUpdatedTime"] = Time(status.LastUpdatedTime),
+        ["createdTime"] = Seconds(status.CreatedTime),
+        ["lastUpdatedTime"] = Seconds(status.LastUpdatedTime),
     };
 
-    /// <summary>One event of a history.</summary>
-    public static JsonObject Event(HistoryEvent e, bool showOutput)
+    /// <summary>A history as the extension shows it: what was scheduled stands with what became of it, and turns are left out.</summary>
+    public static JsonArray History(IEnumerable<HistoryEvent> history, bool showOutput)
     {
-        var shown = new JsonObject { ["EventType"] = e.EventTypeCase.ToString(), ["EventId"] = e.EventId, ["Timestamp"] = Time(e.Timestamp.ToDateTimeOffset()) };
-        if (ExecutionHistory.CompletedId(e) is { } id)
+        var scheduled = new Dictionary<int, HistoryEvent>();
+        var shown = new JsonArray();
+        foreach (var e in history)
         {
-            shown["TaskScheduledId"] = id;
+            switch (e.EventTypeCase)
+            {
+                case EventType.TaskScheduled or EventType.SubOrchestrationInstanceCreated or EventType.TimerCreated:
+                    scheduled[e.EventId] = e;
+                    break;
+                case EventType.OrchestratorStarted or EventType.OrchestratorCompleted:
+                    break;
+                default:
+                    shown.Add(Event(e, ExecutionHistory.CompletedId(e) is { } id ? scheduled.GetValueOrDefault(id) : null, showOutput));
+                    break;
+            }
         }
 
-        if ((e.TaskScheduled?.Name ?? e.ExecutionStarted?.Name ?? e.SubOrchestrationInstanceCreated?.Name ?? e.EventRaised?.Name ?? e.EventSent?.Name) is { } name)
+        return shown;
+    }
+
+    private static JsonObject Event(HistoryEvent e, HistoryEvent? scheduled, bool showOutput)
+    {
+        var shown = new JsonObject { ["EventType"] = e.EventTypeCase.ToString(), ["Timestamp"] = Time(e.Timestamp.ToDateTimeOffset()) };
+        if (scheduled is not null)
+        {
+            shown["ScheduledTime"] = Time(scheduled.Timestamp.ToDateTimeOffset());
+        }
+
+        if ((e.ExecutionStarted?.Name ?? scheduled?.TaskScheduled?.Name ?? scheduled?.SubOrchestrationInstanceCreated?.Name) is { } function)
+        {
+            shown["FunctionName"] = function;
+        }
+
+        if ((e.EventRaised?.Name ?? e.EventSent?.Name) is { } name)
         {
             shown["Name"] = name;
+        }
+
+        if (e.TimerFired is { } fired)
+        {
+            shown["FireAt"] = Time(fired.FireAt.ToDateTimeOffset());
+        }
+
+        if (e.ExecutionCompleted is { } completed)
+        {
+            shown["OrchestrationStatus"] = completed.OrchestrationStatus.ToString();
         }
 
         if ((e.TaskFailed?.FailureDetails ?? e.SubOrchestrationInstanceFailed?.FailureDetails ?? e.ExecutionCompleted?.FailureDetails) is { } failure)
@@ -81,6 +119,18 @@ internal static class ManagementJson
             return JsonValue.Create(text);
         }
     }
+
+    /// <summary>A fault that nobody expected.</summary>
+    public static JsonObject Fault(Exception e) => new()
+    {
+        ["Message"] = "Something went wrong while processing your request",
+        ["ExceptionMessage"] = e.Message,
+        ["ExceptionType"] = e.GetType().FullName,
+        ["StackTrace"] = e.StackTrace,
+    };
+
+    // The extension cuts these two to seconds.
+    private static string Seconds(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     private static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFFF'Z'", CultureInfo.InvariantCulture);
 }

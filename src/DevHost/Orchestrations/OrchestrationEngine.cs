@@ -50,7 +50,8 @@ public sealed class OrchestrationEngine : IAsyncDisposable
         _log = loggers.CreateLogger<OrchestrationEngine>();
         var ready = Channel.CreateUnbounded<LiveInstance>();
         var cache = new HistoryCache(options.MaxCachedHistoryBytes);
-        var retry = new StorageRetry(time, token => _lease?.RenewAsync(token) ?? Task.CompletedTask, _log);
+        Func<CancellationToken, Task> assertOwner = token => _lease?.RenewAsync(token) ?? Task.CompletedTask;
+        var retry = new StorageRetry(time, assertOwner, _log);
         _store = new HubStore(tables.GetTableClient($"{options.HubName}Instances"));
         _directory = new InstanceDirectory(_store, ready.Writer, cache, time, _log);
         var activities = new ActivityQueue(options.MaxQueuedActivities);
@@ -60,7 +61,7 @@ public sealed class OrchestrationEngine : IAsyncDisposable
         var commit = new TurnCommit(_store, cache, activities);
         var settlement = new Settlement(_store, _directory, activities, _detached, _timers, retry, time, _log);
         _turns = new TurnPump(_store, _directory, commit, settlement, _timers, ready.Reader, invoker, options, retry, time, _log);
-        Instances = new InstanceOperations(_store, _directory, invoker, options, time, () => IsRunning);
+        Instances = new InstanceOperations(_store, _directory, invoker, options, time, () => IsRunning, assertOwner);
     }
 
     /// <summary>The task hub.</summary>

@@ -254,15 +254,13 @@ internal sealed class Settlement(
             return;
         }
 
-        using var entered = await receiver.EnterAsync(ct);
-        if (receiver.Record.IsFinished || receiver.Record.Consumed.Contains(rowKey, StringComparer.Ordinal) || receiver.HasPending(rowKey))
-        {
-            return;
-        }
-
         var raised = new HistoryEvent { EventId = -1, Timestamp = sent.Timestamp, EventRaised = new EventRaisedEvent { Name = sent.EventSent.Name, Input = sent.EventSent.Input } };
-        await store.AddMessageAsync(receiver.Id, new StoredMessage(rowKey, receiver.NextSequence(time.GetUtcNow()), raised), ct);
-        receiver.Post(new Message(raised, rowKey, ExecutionId: null));
+        await directory.DeliverAsync(
+            receiver,
+            () => receiver.Record.Consumed.Contains(rowKey, StringComparer.Ordinal) || receiver.HasPending(rowKey)
+                ? null
+                : new StoredMessage(rowKey, receiver.NextSequence(time.GetUtcNow()), raised),
+            ct);
     }
 
     private async Task ClearOutgoingAsync(LiveInstance instance, CancellationToken ct)

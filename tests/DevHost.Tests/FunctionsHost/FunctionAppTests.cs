@@ -58,7 +58,7 @@ public sealed class FunctionAppTests
             .Function("Off", """{"name":"input","type":"nonsense"}""");
         File.WriteAllText(Path.Combine(app.Root, "Off", "function.json"), """{"disabled":true,"bindings":[{"name":"input","type":"nonsense"}], /* comment */ }""");
         app.HostJson["functionTimeout"] = "00:00:05";
-        app.HostJson["extensions"] = JsonNode.Parse("""{"http":{"routePrefix":"api/v1"},"serviceBus":{"maxConcurrentCalls":3},"durableTask":{"maxConcurrentActivityFunctions":7}}""");
+        app.HostJson["extensions"] = JsonNode.Parse("""{"http":{"routePrefix":"api/v1"},"serviceBus":{"maxConcurrentCalls":3},"durableTask":{"maxConcurrentActivityFunctions":7,"defaultVersion":"2.1"}}""");
 
         var read = Read(app);
 
@@ -72,6 +72,18 @@ public sealed class FunctionAppTests
         Assert.True(Assert.IsType<TimerTrigger>(read.Functions[3].Trigger).RunOnStartup);
         Assert.False(read.Functions[4].IsHttpInAndOut);
         Assert.Equal(("api/v1", TimeSpan.FromSeconds(5), 3, 7), (read.Manifest.RoutePrefix, read.Manifest.FunctionTimeout, read.Manifest.Queues.MaxConcurrentCalls, read.Manifest.Durable.MaxConcurrentActivities));
+        Assert.Equal("2.1", read.Manifest.Durable.DefaultVersion);
+    }
+
+    [Theory]
+    [InlineData("50.00:00:00")]
+    [InlineData("10000.00:00:00")]
+    public void A_function_timeout_that_no_timer_takes_is_refused(string timeout)
+    {
+        using var app = new TestApp().Http("A");
+        app.HostJson["functionTimeout"] = timeout;
+
+        Assert.Contains("use \"-1\" for no end", Assert.Throws<InvalidFunctionAppException>(() => Read(app)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

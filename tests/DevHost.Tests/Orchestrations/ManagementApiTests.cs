@@ -118,7 +118,7 @@ public sealed class ManagementApiTests(AzuriteFixture azurite) : IAsyncLifetime
 
         var history = (await BodyAsync(await GetAsync("instances/one", "showHistory=true&showHistoryOutput=true")))["historyEvents"]!.AsArray();
         Assert.Contains(history, e => (string?)e!["EventType"] == "EventRaised" && (string?)e["Name"] == "go");
-        Assert.Equal(HttpStatusCode.NotImplemented, (await PostAsync("instances/one/rewind")).StatusCode);
+        Assert.Equal(HttpStatusCode.PreconditionFailed, (await PostAsync("instances/one/rewind")).StatusCode);
         Assert.Equal(HttpStatusCode.Accepted, (await PostAsync("instances/one/restart", query: "restartWithNewInstanceId=false")).StatusCode);
         Assert.Equal(HttpStatusCode.Accepted, (await PostAsync("instances/one/terminate", query: "reason=enough")).StatusCode);
         Assert.Equal("enough", (string?)(await UntilAsync("one", "Terminated"))["output"]);

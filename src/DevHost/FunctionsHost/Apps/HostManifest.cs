@@ -17,7 +17,8 @@ internal sealed record QueueSettings(int MaxConcurrentCalls, TimeSpan MaxLockRen
 
 /// <param name="MaxConcurrentActivities">Null: the engine's default.</param>
 /// <param name="MaxConcurrentOrchestrators">Null: the engine's default.</param>
-internal sealed record DurableSettings(int? MaxConcurrentActivities, int? MaxConcurrentOrchestrators);
+/// <param name="DefaultVersion">The version of instances that are started without one.</param>
+internal sealed record DurableSettings(int? MaxConcurrentActivities, int? MaxConcurrentOrchestrators, string? DefaultVersion);
 
 /// <param name="Executable">A full path, or a name to be found on PATH.</param>
 /// <param name="Arguments">Expanded arguments.</param>
@@ -39,6 +40,9 @@ internal sealed record HandlerDescription(
 internal static class HostManifestReader
 {
     private static readonly TimeSpan DefaultFunctionTimeout = TimeSpan.FromMinutes(30);
+
+    // Timers of the framework end at 49.7 days.
+    private static readonly TimeSpan LongestFunctionTimeout = TimeSpan.FromDays(49);
 
     public static HostManifest Read(string appRoot, AppSettings settings)
     {
@@ -66,7 +70,7 @@ internal static class HostManifestReader
             (json.Extensions?.Http?.RoutePrefix ?? "api").Trim('/'),
             FunctionTimeout(json.FunctionTimeout, path),
             Queues(json.Extensions?.ServiceBus, path),
-            new DurableSettings(json.Extensions?.DurableTask?.MaxConcurrentActivityFunctions, json.Extensions?.DurableTask?.MaxConcurrentOrchestratorFunctions),
+            new DurableSettings(json.Extensions?.DurableTask?.MaxConcurrentActivityFunctions, json.Extensions?.DurableTask?.MaxConcurrentOrchestratorFunctions, json.Extensions?.DurableTask?.DefaultVersion),
             Describe(appRoot, handler, settings, path));
     }
 
@@ -97,8 +101,18 @@ internal static class HostManifestReader
             handler.Http?.Routes is { Count: > 0 });
     }
 
-    private static TimeSpan FunctionTimeout(string? text, string path) =>
-        string.Equals(text, "-1", StringComparison.Ordinal) ? Timeout.InfiniteTimeSpan : Duration(text, "functionTimeout", path) ?? DefaultFunctionTimeout;
+    private static TimeSpan FunctionTimeout(string? text, string path)
+    {
+        if (string.Equals(text, "-1", StringComparison.Ordinal))
+        {
+            return Timeout.InfiniteTimeSpan;
+        }
+
+        var timeout = Duration(text, "functionTimeout", path) ?? DefaultFunctionTimeout;
+        return timeout <= LongestFunctionTimeout
+            ? timeout
+            : throw new InvalidFunctionAppException($"{path}: functionTimeout \"{text}\" is above {LongestFunctionTimeout.TotalDays} days, the longest that this host can time; use \"-1\" for no end.");
+    }
 
     private static TimeSpan? Duration(string? text, string name, string path)
     {
@@ -120,7 +134,7 @@ internal static class HostManifestReader
 
     private sealed record ServiceBusJson(int? MaxConcurrentCalls, string? MaxAutoLockRenewalDuration, bool? AutoCompleteMessages);
 
-    private sealed record DurableTaskJson(int? MaxConcurrentActivityFunctions, int? MaxConcurrentOrchestratorFunctions);
+    private sealed record DurableTaskJson(int? MaxConcurrentActivityFunctions, int? MaxConcurrentOrchestratorFunctions, string? DefaultVersion);
 
     private sealed record CustomHandlerJson(
         DescriptionJson? Description,

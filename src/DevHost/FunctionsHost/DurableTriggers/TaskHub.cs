@@ -19,6 +19,7 @@ internal static class TaskHub
         var defaults = new OrchestrationEngineOptions { HubName = options.HubName };
         var engine = defaults with
         {
+            DefaultVersion = app.Manifest.Durable.DefaultVersion,
             MaxConcurrentActivityFunctions = app.Manifest.Durable.MaxConcurrentActivities ?? defaults.MaxConcurrentActivityFunctions,
             MaxConcurrentOrchestratorFunctions = app.Manifest.Durable.MaxConcurrentOrchestrators ?? defaults.MaxConcurrentOrchestratorFunctions,
         };

@@ -1,3 +1,4 @@
+using Azure;
 using Azure.Storage.Queues;
 using Azure.Storage.Queues.Models;
 using Baton.DevHost.Orchestrations;
@@ -44,14 +45,25 @@ internal sealed class MessageLock : IDisposable
     {
         var receipt = _message.PopReceipt;
         var start = _time.GetTimestamp();
+        var renewed = start;
+        var wait = _settings.Lock / 3;
         try
         {
             while (_time.GetElapsedTime(start) < _settings.MaxLockRenewal)
             {
-                await Task.Delay(_settings.Lock / 3, _time, _ended.Token);
-
-                // Not cancelled half way: a receipt that storage has issued and nobody knows would leave the message unsettled.
-                receipt = (await _queue.UpdateMessageAsync(_message.MessageId, receipt, _message.MessageText, _settings.Lock, CancellationToken.None)).Value.PopReceipt;
+                await Task.Delay(wait, _time, _ended.Token);
+                try
+                {
+                    // Not cancelled half way: a receipt that storage has issued and nobody knows would leave the message unsettled.
+                    receipt = (await _queue.UpdateMessageAsync(_message.MessageId, receipt, _message.MessageText, _settings.Lock, CancellationToken.None)).Value.PopReceipt;
+                    (renewed, wait) = (_time.GetTimestamp(), _settings.Lock / 3);
+                }
+                catch (Exception e) when (StorageRetry.IsStorageFault(e) && !IsLost(e) && _time.GetElapsedTime(renewed) < _settings.Lock)
+                {
+                    // The lock still holds: storage may answer again before it runs out.
+                    _logger.LogInformation("The lock of message {MessageId} could not be renewed ({Reason}); trying again", _message.MessageId, StorageRetry.Reason(e));
+                    wait = _settings.Lock / 15;
+                }
             }
         }
         catch (OperationCanceledException) when (_ended.IsCancellationRequested)
@@ -65,4 +77,7 @@ internal sealed class MessageLock : IDisposable
 
         return receipt;
     }
+
+    // Somebody else has the message, or it is gone.
+    private static bool IsLost(Exception e) => e is RequestFailedException { Status: 400 or 404 };
 }
