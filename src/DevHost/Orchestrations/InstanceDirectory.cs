@@ -154,8 +154,7 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
         }
         catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
         {
-            instance.DropHistory();
-            instance.Wake();
+            instance.SetStale();
             throw;
         }
     }
@@ -184,13 +183,28 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
         }
         catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
         {
-            receiver.DropHistory();
-            receiver.Wake();
+            receiver.SetStale();
             throw;
         }
 
         receiver.Post(new Message(message.Event, message.RowKey, ExecutionId: null));
         return true;
+    }
+
+    /// <summary>
+    /// Learns the version of an instance's row, if no more than a message can have touched it. Only for an engine that has just made sure of its hub: the version is
+    /// what keeps one that lost it out. What the message was is learned when the instance is read again.
+    /// </summary>
+    public async Task RefreshAsync(LiveInstance instance, CancellationToken ct)
+    {
+        using var entered = await instance.EnterAsync(ct);
+        var known = instance.Record;
+        if (await store.ReadAsync(instance.Id, ct) is { Damage: null } row
+            && (row.ExecutionId, row.Status, row.Pages) == (known.ExecutionId, known.Status, known.Pages)
+            && row.Tail.AsSpan().SequenceEqual(known.Tail))
+        {
+            instance.Commit(known with { ETag = row.ETag }, instance.History);
+        }
     }
 
     /// <summary>Ends an instance whose rows cannot be read.</summary>

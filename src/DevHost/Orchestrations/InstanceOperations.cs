@@ -1,3 +1,4 @@
+using Azure;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.DurableTask.Protobuf;
 
@@ -36,6 +37,9 @@ public sealed record InstanceStatus(
 /// <summary>What clients can do with the instances of a hub.</summary>
 public sealed class InstanceOperations
 {
+    // How often a message is given again to an instance whose row has changed: for a second and a half.
+    private const int MaxDeliveries = 6;
+
     private readonly HubStore _store;
     private readonly InstanceDirectory _directory;
     private readonly IOrchestrationInvoker _invoker;
@@ -242,23 +246,30 @@ public sealed class InstanceOperations
         Require(_isRunning(), 503, "The engine is not running.");
         Require(InstanceIds.Check(instanceId) is null, 404, NotFound(instanceId));
         var gone = $"Instance '{instanceId}' has ended.";
-        if (await _directory.FindLiveAsync(instanceId, ct) is not { } instance)
+        for (var attempt = 0; ; attempt++)
         {
-            throw await _store.ReadAsync(instanceId, ct) is null ? new InstanceRequestException(404, NotFound(instanceId)) : new InstanceRequestException(410, gone);
+            var instance = await _directory.FindLiveAsync(instanceId, ct)
+                ?? throw (await _store.ReadAsync(instanceId, ct) is null ? new InstanceRequestException(404, NotFound(instanceId)) : new InstanceRequestException(410, gone));
+            try
+            {
+                Require(await _directory.DeliverAsync(instance, () => Stored(instance), ct), 410, gone);
+                await RequireHubAsync(ct);
+                return;
+            }
+            catch (ValueTooLargeException e)
+            {
+                throw new InstanceRequestException(413, e.Message);
+            }
+            catch (RequestFailedException e) when (e.Status == 412 && attempt < MaxDeliveries)
+            {
+                // Either the hub is lost, or a call whose answer was lost has changed the row.
+                await RequireHubAsync(ct);
+                await _directory.RefreshAsync(instance, ct);
+                await Task.Delay(StorageRetry.Delay(attempt), _time, ct);
+            }
         }
 
-        try
-        {
-            Require(await _directory.DeliverAsync(instance, Stored, ct), 410, gone);
-        }
-        catch (ValueTooLargeException e)
-        {
-            throw new InstanceRequestException(413, e.Message);
-        }
-
-        await RequireHubAsync(ct);
-
-        StoredMessage Stored()
+        StoredMessage Stored(LiveInstance instance)
         {
             Require(message.EventRaised is null || instance.PendingCount < _options.MaxWaitingEvents, 429, $"{_options.MaxWaitingEvents} events wait for instance '{instanceId}'; no more are taken.");
             var now = _time.GetUtcNow();
@@ -278,10 +289,6 @@ public sealed class InstanceOperations
         catch (HubLostException e)
         {
             throw new InstanceRequestException(503, e.Message);
-        }
-        catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
-        {
-            // Not known now. If the hub is lost, the loop that renews the lease finds out.
         }
     }
 

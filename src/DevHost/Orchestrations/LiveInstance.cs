@@ -14,6 +14,7 @@ internal sealed class LiveInstance
     private readonly HashSet<int> _dispatched = [];
     private readonly TaskCompletionSource _removed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _lastSequence;
+    private volatile bool _isStale;
     private bool _isReady;
     private bool _isWoken;
 
@@ -33,6 +34,9 @@ internal sealed class LiveInstance
 
     /// <summary>Rows found that count for nothing.</summary>
     public IReadOnlyList<string> LeftOver { get; set; }
+
+    /// <summary>Whether nobody knows what the table says of it: a write outside its turn got no answer, or was refused.</summary>
+    public bool IsStale => _isStale;
 
     /// <summary>Whether it comes fresh from the table, so that what follows from its history has yet to be dispatched.</summary>
     public bool NeedsSettling { get; set; }
@@ -85,7 +89,15 @@ internal sealed class LiveInstance
     {
         Commit(stored.Record, stored.History);
         LeftOver = stored.LeftOver;
+        _isStale = false;
         AdoptMessages(stored.Messages);
+    }
+
+    /// <summary>Has it read again at the beginning of its next turn, which comes in any case.</summary>
+    public void SetStale()
+    {
+        _isStale = true;
+        Wake();
     }
 
     /// <summary>Whether a piece of work of the present execution is handed out for the first time by this engine.</summary>

@@ -59,7 +59,7 @@ public sealed class OrchestrationEngine : IAsyncDisposable
         _detached = new DetachedActivities(_store, _directory, activities, retry, _log);
         _timers = new TimerQueue(time);
         var commit = new TurnCommit(_store, cache, activities);
-        var settlement = new Settlement(_store, _directory, activities, _detached, _timers, retry, time, _log);
+        var settlement = new Settlement(_store, _directory, activities, _detached, new SubOrchestrations(_store, _directory, retry, time), _timers, retry, time, _log);
         _turns = new TurnPump(_store, _directory, commit, settlement, _timers, ready.Reader, invoker, options, retry, time, _log);
         Instances = new InstanceOperations(_store, _directory, invoker, options, time, () => IsRunning, assertOwner);
     }

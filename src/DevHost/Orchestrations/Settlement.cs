@@ -10,6 +10,7 @@ internal sealed class Settlement(
     InstanceDirectory directory,
     ActivityQueue activities,
     DetachedActivities detached,
+    SubOrchestrations children,
     TimerQueue timers,
     StorageRetry retry,
     TimeProvider time,
@@ -120,7 +121,7 @@ internal sealed class Settlement(
     {
         var record = instance.Record;
         var isOver = record.IsFinished || !string.Equals(record.ExecutionId, executionId, StringComparison.Ordinal);
-        var children = new List<HistoryEvent>();
+        var wanted = new List<HistoryEvent>();
         foreach (var e in isOver ? [] : scheduled)
         {
             switch (e.EventTypeCase)
@@ -132,7 +133,7 @@ internal sealed class Settlement(
                     Arm(instance, executionId, e);
                     break;
                 case EventType.SubOrchestrationInstanceCreated when instance.TryDispatch(e.EventId):
-                    children.Add(e);
+                    wanted.Add(e);
                     break;
                 default:
                     break;
@@ -146,9 +147,9 @@ internal sealed class Settlement(
         }
 
         await Parallel.ForEachAsync(
-            children,
+            wanted,
             new ParallelOptions { MaxDegreeOfParallelism = Parallelism, CancellationToken = ct },
-            async (e, token) => await StartChildAsync(instance, executionId, e, isRepeat, token));
+            async (e, token) => await children.StartAsync(instance, executionId, e, isRepeat, token));
         if (record.Outgoing is not null)
         {
             await SendAsync(instance, ct);
@@ -175,49 +176,6 @@ internal sealed class Settlement(
             executionId)));
     }
 
-    private async Task StartChildAsync(LiveInstance parent, string executionId, HistoryEvent created, bool isRepeat, CancellationToken ct)
-    {
-        var child = created.SubOrchestrationInstanceCreated;
-        var link = new ParentLink(parent.Id, parent.Record.Name, executionId, created.EventId);
-        await retry.UntilDoneAsync($"Starting sub-orchestration '{child.InstanceId}'", Start, ct);
-
-        async Task Start(CancellationToken token)
-        {
-            InstanceRecord? present = null;
-            using (await directory.LockAsync(child.InstanceId, token))
-            {
-                if (isRepeat)
-                {
-                    present = await directory.FindAsync(child.InstanceId, token);
-                }
-
-                isRepeat = true;
-                if (present is null || (present.IsFinished && present.Parent != link))
-                {
-                    present = await directory.CreateAsync(new NewInstance(child.InstanceId, child.Name, child.Version, child.Input, link), token);
-                }
-            }
-
-            if (present is null)
-            {
-                return;
-            }
-
-            if (present.Parent != link)
-            {
-                parent.Post(Completion(link, failure: PlatformFailures.InstanceExists(child.InstanceId)));
-            }
-            else if (present.IsFinished)
-            {
-                parent.Post(await CompletionAsync(present, token));
-            }
-            else
-            {
-                await directory.FindLiveAsync(child.InstanceId, token);
-            }
-        }
-    }
-
     private async Task SendAsync(LiveInstance instance, CancellationToken ct)
     {
         IReadOnlyList<(HistoryEvent Sent, string RowKey)> outgoing = [];
@@ -230,7 +188,7 @@ internal sealed class Settlement(
         {
             if (sent.EventTypeCase == EventType.SubOrchestrationInstanceCreated)
             {
-                await StartChildAsync(instance, executionId, sent, isRepeat: true, ct);
+                await children.StartAsync(instance, executionId, sent, isRepeat: true, ct);
             }
             else
             {
@@ -285,43 +243,9 @@ internal sealed class Settlement(
     {
         if (instance.Record.Parent is { } link && directory.Live(link.InstanceId) is { } parent)
         {
-            await retry.UntilDoneAsync($"Reading the output of '{instance.Id}'", async token => parent.Post(await CompletionAsync(instance.Record, token)), ct);
+            await retry.UntilDoneAsync($"Reading the output of '{instance.Id}'", async token => parent.Post(await children.CompletionAsync(instance.Record, token)), ct);
         }
 
         directory.Remove(instance);
-    }
-
-    private async Task<Message> CompletionAsync(InstanceRecord child, CancellationToken ct)
-    {
-        try
-        {
-            if (child.Status == OrchestrationStatus.Completed)
-            {
-                return Completion(child.Parent!, await store.TextAsync(child.Id, child.Output, ct));
-            }
-
-            var failure = child.Failure is null ? null : await store.BytesAsync(child.Id, child.Failure, ct);
-            var details = failure is null ? null : DamagedInstanceException.Guard(child.Id, "Its failure", () => TaskFailureDetails.Parser.ParseFrom(failure));
-            return Completion(child.Parent!, failure: details, hasFailed: true);
-        }
-        catch (DamagedInstanceException e)
-        {
-            return Completion(child.Parent!, failure: PlatformFailures.Of(typeof(InvalidDataException).FullName!, e.Message));
-        }
-    }
-
-    private Message Completion(ParentLink link, string? result = null, TaskFailureDetails? failure = null, bool hasFailed = false)
-    {
-        var completed = new HistoryEvent { EventId = -1, Timestamp = time.GetUtcNow().ToTimestamp() };
-        if (hasFailed || failure is not null)
-        {
-            completed.SubOrchestrationInstanceFailed = new SubOrchestrationInstanceFailedEvent { TaskScheduledId = link.TaskId, FailureDetails = failure };
-        }
-        else
-        {
-            completed.SubOrchestrationInstanceCompleted = new SubOrchestrationInstanceCompletedEvent { TaskScheduledId = link.TaskId, Result = result };
-        }
-
-        return new Message(completed, RowKey: null, link.ExecutionId);
     }
 }

@@ -76,7 +76,7 @@ internal sealed class TurnPump(
         }
 
         // It was dropped to save memory, or the instance is new here.
-        var history = instance.History ?? await directory.ReloadAsync(instance, ct);
+        var history = (instance.IsStale ? null : instance.History) ?? await directory.ReloadAsync(instance, ct);
         if (history is null)
         {
             return null;
