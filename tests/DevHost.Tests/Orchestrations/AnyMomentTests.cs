@@ -120,11 +120,11 @@ public sealed class AnyMomentTests(AzuriteFixture azurite, ITestOutputHelper out
 
             context.SetCustomStatus("first");
             var sum = (await Task.WhenAll(Enumerable.Range(1, 3).Select(n => context.CallActivityAsync<int>("Same", n)))).Sum();
-            await context.CreateTimer(TimeSpan.FromMilliseconds(3));
-            var child = context.CallSubOrchestratorAsync<string>("Child", null, new SubOrchestrationOptions(InstanceId: "child"));
+            await context.CreateTimer(TimeSpan.FromMilliseconds(3), CancellationToken.None);
+            var child = context.CallSubOrchestratorAsync<string>("Child", null, new SubOrchestrationOptions(instanceId: "child"));
             context.SendEvent("child", "heard", "a");
             context.SendEvent("child", "heard", "b");
-            await context.CallSubOrchestratorAsync<string>("Leaver", null, new SubOrchestrationOptions(InstanceId: "leaver"));
+            await context.CallSubOrchestratorAsync<string>("Leaver", null, new SubOrchestrationOptions(instanceId: "leaver"));
             context.SetCustomStatus("last");
             return $"{sum}, {await child}, {await context.WaitForExternalEvent<string>("go")}";
         })
@@ -133,7 +133,7 @@ public sealed class AnyMomentTests(AzuriteFixture azurite, ITestOutputHelper out
             var heard = $"{await context.WaitForExternalEvent<string>("heard")},{await context.WaitForExternalEvent<string>("heard")}";
             try
             {
-                return await context.CallSubOrchestratorAsync<string>("Grandchild", null, new SubOrchestrationOptions(InstanceId: "grandchild"));
+                return await context.CallSubOrchestratorAsync<string>("Grandchild", null, new SubOrchestrationOptions(instanceId: "grandchild"));
             }
             catch (TaskFailedException)
             {

@@ -23,7 +23,7 @@ public sealed class DamagedInstanceTests(AzuriteFixture azurite) : IAsyncDisposa
         {
             try
             {
-                return await context.CallSubOrchestratorAsync<string>("Waiting", context.GetInput<string>(), new SubOrchestrationOptions(InstanceId: "hurt"));
+                return await context.CallSubOrchestratorAsync<string>("Waiting", context.GetInput<string>(), new SubOrchestrationOptions(instanceId: "hurt"));
             }
             catch (TaskFailedException e)
             {

@@ -147,7 +147,7 @@ public sealed class EarlyEventTests(AzuriteFixture azurite) : IAsyncDisposable
     private static ScriptedApp Timers(TimeSpan due) => new ScriptedApp().Orchestrator("Timers", async context =>
     {
         context.SetCustomStatus("waits");
-        await Task.WhenAll(Enumerable.Range(0, 1_000).Select(n => context.CreateTimer(due + TimeSpan.FromMilliseconds(n % 7))));
+        await Task.WhenAll(Enumerable.Range(0, 1_000).Select(n => context.CreateTimer(due + TimeSpan.FromMilliseconds(n % 7), CancellationToken.None)));
         return null;
     });
 }

@@ -102,9 +102,9 @@ public static class Children
     {
         ArgumentNullException.ThrowIfNull(context);
         var childId = $"{context.InstanceId}-listener";
-        var child = context.CallSubOrchestratorAsync<int[]>("OneEvent", "news", new SubOrchestrationOptions(InstanceId: childId));
+        var child = context.CallSubOrchestratorAsync<int[]>("OneEvent", "news", new SubOrchestrationOptions(instanceId: childId));
         context.SendEvent(childId, "news", News);
-        context.SendEvent($"{context.InstanceId}-nobody", "news", payload: null);
+        context.SendEvent($"{context.InstanceId}-nobody", "news", payload: null!);
         return await child;
     }
 
@@ -113,7 +113,7 @@ public static class Children
     public static async Task<string> HoldsAsync([OrchestrationTrigger] TaskOrchestrationContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        var child = context.CallSubOrchestratorAsync<string>("OneEvent", "release", new SubOrchestrationOptions(InstanceId: $"{context.InstanceId}-held"));
+        var child = context.CallSubOrchestratorAsync<string>("OneEvent", "release", new SubOrchestrationOptions(instanceId: $"{context.InstanceId}-held"));
         context.SetCustomStatus("holding");
         try
         {

@@ -121,7 +121,7 @@ public static class Events
     {
         ArgumentNullException.ThrowIfNull(context);
         var childId = $"{context.InstanceId}-held";
-        var held = context.CallSubOrchestratorAsync<string>("OneEvent", "release", new SubOrchestrationOptions(InstanceId: childId));
+        var held = context.CallSubOrchestratorAsync<string>("OneEvent", "release", new SubOrchestrationOptions(instanceId: childId));
         var quick = context.CallActivityAsync<string>("Repeat", "quick");
         var winner = await Task.WhenAny(held, quick);
         context.SendEvent(childId, "release", "now");

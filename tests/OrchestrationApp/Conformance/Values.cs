@@ -51,7 +51,7 @@ public static class Values
     {
         ArgumentNullException.ThrowIfNull(context);
         var childId = $"{context.InstanceId}-listener";
-        var child = context.CallSubOrchestratorAsync<string>("OneEvent", "news", new SubOrchestrationOptions(InstanceId: childId));
+        var child = context.CallSubOrchestratorAsync<string>("OneEvent", "news", new SubOrchestrationOptions(instanceId: childId));
         context.SendEvent(childId, "news", LargeText(context.GetInput<int>()));
         return (await child).Length;
     }

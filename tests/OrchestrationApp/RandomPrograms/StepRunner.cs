@@ -155,7 +155,7 @@ internal sealed class StepRunner(TaskOrchestrationContext context, string root, 
         var childScope = $"{scope}{child.Key}-";
         var input = new ProgramInput(child.Plan, root, childScope, child.Tells == Telling.Never ? null : context.InstanceId, child.Tells == Telling.First);
         var options = new SubOrchestrationOptions(
-            child.Attempts == 1 ? null : new RetryPolicy(child.Attempts, RetryInterval),
+            child.Attempts == 1 ? (TaskRetryOptions?)null : new RetryPolicy(child.Attempts, RetryInterval),
             child.HasName ? $"{root}.{childScope}" : null);
         var running = context.CallSubOrchestratorAsync<string>(ProgramOrchestrator.Name, input, options);
         var told = child.Tells == Telling.Never ? "" : await context.WaitForExternalEvent<string>(StepEvents.Told(childScope), CancellationToken.None) + " ";
