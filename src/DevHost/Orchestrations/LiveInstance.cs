@@ -73,9 +73,15 @@ internal sealed class LiveInstance
 
     public void Commit(InstanceRecord record, ExecutionHistory? history)
     {
-        if (!string.Equals(record.ExecutionId, Record.ExecutionId, StringComparison.Ordinal))
+        var isAnother = !string.Equals(record.ExecutionId, Record.ExecutionId, StringComparison.Ordinal);
+        if (isAnother)
         {
             _dispatched.Clear();
+        }
+
+        if (isAnother || record.IsFinished)
+        {
+            // What the execution left is listed in rows of its own now.
             Undispatched.Clear();
         }
 
