@@ -11,6 +11,9 @@ namespace Baton.DevHost.Orchestrations;
 /// <remarks>
 /// What is true when the engine dies right after each step, and who repairs it:
 /// <code>
+/// take-up  1 rows read                        nothing is done yet
+///          2 owner written (ETag)             what the engine before has on its way is refused from here on: its pages and values,
+///                                             which nobody names, may be deleted. If it was faster, the rows are read again
 /// start    1 value row (large input)          nobody names it: left over, deleted when the partition is next loaded or purged
 ///          2 instance row inserted            pending: the next engine runs its first turn
 /// replace  1 old messages deleted             the old instance is finished and takes none
@@ -34,10 +37,16 @@ namespace Baton.DevHost.Orchestrations;
 /// </code>
 /// What is left over of an instance that has ended stays until it is purged or replaced. Rows that cannot be read fail their instance and no other.
 /// Pages are inserted, never overwritten, and the commit is conditional: an engine that lost the hub but does not know it yet
-/// can change nothing that its successor has committed.
+/// can change nothing that its successor has taken up. A call of an engine's own that it has given up may arrive as late as one of another:
+/// after a fault, it takes the instance up again.
 /// </remarks>
-internal sealed class HubStore(TableClient table)
+/// <param name="table">The hub's table.</param>
+/// <param name="owner">The engine: no two have the same.</param>
+internal sealed class HubStore(TableClient table, string owner)
 {
+    // The engine before can be faster as often as it has commits on their way; it learns within seconds that it is no longer the owner.
+    private const int MaxTakeUps = 100;
+
     // What one transaction of a table takes.
     private const int MaxBatch = 100;
     private static readonly string[] KeyOnly = ["RowKey"];
@@ -110,6 +119,34 @@ internal sealed class HubStore(TableClient table)
         }
     }
 
+    /// <summary>Reads a whole instance and makes it this engine's: whatever another one has on its way for it fails from now on.</summary>
+    /// <returns>The instance; one that nobody has anything to do for is only read.</returns>
+    /// <exception cref="DamagedInstanceException">A row of it is missing or makes no sense.</exception>
+    public async Task<StoredInstance?> TakeUpAsync(string id, CancellationToken ct)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            if (await LoadAsync(id, ct) is not { Record.IsOpen: true } stored)
+            {
+                return null;
+            }
+
+            try
+            {
+                var mark = new TableEntity(id, InstanceRecord.RowKey) { [nameof(InstanceRecord.Owner)] = owner };
+                var response = await table.UpdateEntityAsync(mark, stored.Record.ETag, TableUpdateMode.Merge, ct);
+                return stored with { Record = stored.Record with { Owner = owner, ETag = ETagOf(response) } };
+            }
+            catch (RequestFailedException e) when (e.Status is 404 or 412 && attempt < MaxTakeUps)
+            {
+                // The engine before has changed it in this moment.
+            }
+        }
+    }
+
+    /// <summary>Whether this engine was the last to write an instance or to take it up.</summary>
+    public bool IsOwn(InstanceRecord record) => string.Equals(record.Owner, owner, StringComparison.Ordinal);
+
     /// <summary>Ends an instance whose rows cannot be read. The pages stay for whoever looks into it; what it had yet to do is given up.</summary>
     /// <returns>As it is now; null when there is none.</returns>
     public async Task<InstanceRecord?> FailDamagedAsync(string id, DamagedInstanceException damage, DateTimeOffset now, CancellationToken ct)
@@ -139,6 +176,7 @@ internal sealed class HubStore(TableClient table)
     /// <exception cref="RequestFailedException">409: it is.</exception>
     public async Task<InstanceRecord> InsertAsync(InstanceRecord record, CancellationToken ct)
     {
+        record = record with { Owner = owner };
         var response = await table.AddEntityAsync(record.ToEntity(), ct);
         return response.Headers.ETag is { } etag ? record with { ETag = etag } : (await ReadAsync(record.Id, ct))!;
     }
@@ -147,8 +185,8 @@ internal sealed class HubStore(TableClient table)
     /// <exception cref="RequestFailedException">412: it is not.</exception>
     public async Task<InstanceRecord> UpdateAsync(InstanceRecord record, CancellationToken ct)
     {
-        var response = await table.UpdateEntityAsync(record.ToEntity(), record.ETag, TableUpdateMode.Replace, ct);
-        return record with { ETag = response.Headers.ETag ?? throw new InvalidDataException("The Table service answered an update without an ETag.") };
+        record = record with { Owner = owner };
+        return record with { ETag = ETagOf(await table.UpdateEntityAsync(record.ToEntity(), record.ETag, TableUpdateMode.Replace, ct)) };
     }
 
     /// <summary>Adds pages of history. They do not count before the instance row does.</summary>
@@ -239,7 +277,7 @@ internal sealed class HubStore(TableClient table)
                     new TableTransactionAction(TableTransactionActionType.Add, row),
                 ],
                 ct);
-            return receiver with { ETag = answers.Value[0].Headers.ETag ?? throw new InvalidDataException("The Table service answered an update without an ETag.") };
+            return receiver with { ETag = ETagOf(answers.Value[0]) };
         }
         catch (TableTransactionFailedException e) when (e.ErrorCode == TableErrorCode.EntityAlreadyExists)
         {
@@ -284,6 +322,8 @@ internal sealed class HubStore(TableClient table)
 
         await DeleteRowsAsync(id, rowKeys, ct);
     }
+
+    private static ETag ETagOf(Response response) => response.Headers.ETag ?? throw new InvalidDataException("The Table service answered an update without an ETag.");
 
     private async Task<TableEntity> RowAsync(string id, string rowKey, CancellationToken ct)
     {

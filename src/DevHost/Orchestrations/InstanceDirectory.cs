@@ -15,7 +15,19 @@ namespace Baton.DevHost.Orchestrations;
 internal sealed record NewInstance(string Id, string Name, string? Version, string? Input, ParentLink? Parent);
 
 /// <summary>Which instances there are: the unfinished in memory, the finished in the table.</summary>
-internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstance> ready, HistoryCache cache, TimeProvider time, ILogger log)
+/// <param name="store">The hub's table.</param>
+/// <param name="ready">Instances with something to do.</param>
+/// <param name="cache">Bounds the histories in memory.</param>
+/// <param name="assertOwner">Throws when this engine has lost the hub.</param>
+/// <param name="time">For stamps.</param>
+/// <param name="log">For damage.</param>
+internal sealed class InstanceDirectory(
+    HubStore store,
+    ChannelWriter<LiveInstance> ready,
+    HistoryCache cache,
+    Func<CancellationToken, Task> assertOwner,
+    TimeProvider time,
+    ILogger log)
 {
     private readonly ConcurrentDictionary<string, LiveInstance> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, byte> _unconfirmed = new(StringComparer.Ordinal);
@@ -124,12 +136,27 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
         return null;
     }
 
-    /// <summary>Reads an instance again: its history was dropped, or nobody knows whether a write was done.</summary>
+    /// <summary>Reads an instance again.</summary>
+    /// <param name="instance">The instance.</param>
+    /// <param name="afterFault">Whether a write may still be on its way, so that it must be taken up again; else its history was only dropped to save memory.</param>
+    /// <param name="ct">The engine stops.</param>
     /// <returns>Its history; null when it is gone.</returns>
-    public async Task<ExecutionHistory?> ReloadAsync(LiveInstance instance, CancellationToken ct)
+    /// <exception cref="HubLostException">Another engine has taken it up.</exception>
+    public async Task<ExecutionHistory?> ReloadAsync(LiveInstance instance, bool afterFault, CancellationToken ct)
     {
         using var entered = await instance.EnterAsync(ct);
-        if (await store.LoadAsync(instance.Id, ct) is { } stored)
+        var found = await store.LoadAsync(instance.Id, ct);
+        if (found is { Record.IsOpen: true } && (afterFault || !store.IsOwn(found.Record)))
+        {
+            if (!store.IsOwn(found.Record))
+            {
+                await assertOwner(ct);
+            }
+
+            found = await store.TakeUpAsync(instance.Id, ct) ?? await store.LoadAsync(instance.Id, ct);
+        }
+
+        if (found is { } stored)
         {
             instance.Adopt(stored);
             instance.NeedsSettling = true;
@@ -192,14 +219,15 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
     }
 
     /// <summary>
-    /// Learns the version of an instance's row, if no more than a message can have touched it. Only for an engine that has just made sure of its hub: the version is
-    /// what keeps one that lost it out. What the message was is learned when the instance is read again.
+    /// Learns the version of an instance's row, if no more than a message of this engine can have touched it. What the message was is learned when the instance is
+    /// read again.
     /// </summary>
     public async Task RefreshAsync(LiveInstance instance, CancellationToken ct)
     {
         using var entered = await instance.EnterAsync(ct);
         var known = instance.Record;
         if (await store.ReadAsync(instance.Id, ct) is { Damage: null } row
+            && store.IsOwn(row)
             && (row.ExecutionId, row.Status, row.Pages) == (known.ExecutionId, known.Status, known.Pages)
             && row.Tail.AsSpan().SequenceEqual(known.Tail))
         {
@@ -258,7 +286,9 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
 
         try
         {
-            if (await store.LoadAsync(id, ct) is not { Record.IsSettled: false } stored)
+            // An engine that has lost the hub must not take it from the one that has it.
+            await assertOwner(ct);
+            if (await store.TakeUpAsync(id, ct) is not { Record.IsSettled: false } stored)
             {
                 return null;
             }
@@ -276,7 +306,7 @@ internal sealed class InstanceDirectory(HubStore store, ChannelWriter<LiveInstan
 
     private async Task LoadOpenAsync(string id, ConcurrentBag<DetachedGroup> detached, CancellationToken ct)
     {
-        if (await store.LoadAsync(id, ct) is not { Record.IsOpen: true } stored)
+        if (await store.TakeUpAsync(id, ct) is not { } stored)
         {
             return;
         }

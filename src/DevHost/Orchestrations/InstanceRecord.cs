@@ -68,6 +68,8 @@ internal sealed record InstanceRecord
     /// <summary>Why the row cannot be read; null for a sound one. A damaged one shows as failed.</summary>
     public string? Damage { get; init; }
 
+    /// <summary>The engine that wrote the row last, or took the instance up: see <see cref="HubStore.TakeUpAsync"/>.</summary>
+    public string? Owner { get; init; }
     public ETag ETag { get; init; }
 
     public bool IsFinished => Status is OrchestrationStatus.Completed or OrchestrationStatus.Failed or OrchestrationStatus.Terminated or OrchestrationStatus.Canceled;
@@ -102,6 +104,7 @@ internal sealed record InstanceRecord
             ["Consumed"] = Consumed.Count == 0 ? null! : StoredBytes.Encode(string.Join(' ', Consumed), "The list of consumed messages"),
             ["OutgoingExecutionId"] = OutgoingExecutionId!,
             ["Detached"] = Detached.Count == 0 ? null! : string.Join(' ', Detached),
+            ["Owner"] = Owner!,
         };
         if (Parent is not null)
         {
@@ -160,6 +163,7 @@ internal sealed record InstanceRecord
         Consumed = entity.GetBinary("Consumed") is { } consumed ? Encoding.UTF8.GetString(StoredBytes.Decode(consumed)).Split(' ') : [],
         OutgoingExecutionId = entity.GetString("OutgoingExecutionId"),
         Detached = entity.GetString("Detached") is { } detached ? detached.Split(' ') : [],
+        Owner = entity.GetString("Owner"),
         Input = Get(entity, nameof(Input)),
         Output = Get(entity, nameof(Output)),
         CustomStatus = Get(entity, nameof(CustomStatus)),

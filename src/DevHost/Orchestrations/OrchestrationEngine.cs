@@ -52,8 +52,8 @@ public sealed class OrchestrationEngine : IAsyncDisposable
         var cache = new HistoryCache(options.MaxCachedHistoryBytes);
         Func<CancellationToken, Task> assertOwner = token => _lease?.RenewAsync(token) ?? Task.CompletedTask;
         var retry = new StorageRetry(time, assertOwner, _log);
-        _store = new HubStore(tables.GetTableClient($"{options.HubName}Instances"));
-        _directory = new InstanceDirectory(_store, ready.Writer, cache, time, _log);
+        _store = new HubStore(tables.GetTableClient($"{options.HubName}Instances"), owner: Guid.NewGuid().ToString("N"));
+        _directory = new InstanceDirectory(_store, ready.Writer, cache, assertOwner, time, _log);
         var activities = new ActivityQueue(options.MaxQueuedActivities);
         _activities = new ActivityPump(invoker, activities, time, _log);
         _detached = new DetachedActivities(_store, _directory, activities, retry, _log);

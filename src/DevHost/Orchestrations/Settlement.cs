@@ -1,3 +1,4 @@
+using Azure;
 using Google.Protobuf.WellKnownTypes;
 using Microsoft.DurableTask.Protobuf;
 using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase;
@@ -182,7 +183,6 @@ internal sealed class Settlement(
         await retry.UntilDoneAsync($"Reading what '{instance.Id}' sends", async token => outgoing = await directory.OutgoingAsync(instance.Record, token), ct);
         var executionId = instance.Record.OutgoingExecutionId!;
 
-
         // Whom a turn starts can get what the same turn sends, in whatever order it asked for the two.
         foreach (var (sent, rowKey) in outgoing.OrderBy(o => o.Sent.EventTypeCase == EventType.SubOrchestrationInstanceCreated ? 0 : 1))
         {
@@ -213,12 +213,21 @@ internal sealed class Settlement(
         }
 
         var raised = new HistoryEvent { EventId = -1, Timestamp = sent.Timestamp, EventRaised = new EventRaisedEvent { Name = sent.EventSent.Name, Input = sent.EventSent.Input } };
-        await directory.DeliverAsync(
-            receiver,
-            () => receiver.Record.Consumed.Contains(rowKey, StringComparer.Ordinal) || receiver.HasPending(rowKey)
-                ? null
-                : new StoredMessage(rowKey, receiver.NextSequence(time.GetUtcNow()), raised),
-            ct);
+        try
+        {
+            await directory.DeliverAsync(
+                receiver,
+                () => receiver.Record.Consumed.Contains(rowKey, StringComparer.Ordinal) || receiver.HasPending(rowKey)
+                    ? null
+                    : new StoredMessage(rowKey, receiver.NextSequence(time.GetUtcNow()), raised),
+                ct);
+        }
+        catch (RequestFailedException e) when (e.Status == 412)
+        {
+            // A call whose answer was lost has changed the row. The receiver's turn would learn it, but it may be the very one that sends.
+            await directory.RefreshAsync(receiver, ct);
+            throw;
+        }
     }
 
     private async Task ClearOutgoingAsync(LiveInstance instance, CancellationToken ct)
@@ -234,7 +243,7 @@ internal sealed class Settlement(
         }
         catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
         {
-            await directory.ReloadAsync(instance, ct);
+            await directory.ReloadAsync(instance, afterFault: true, ct);
             throw;
         }
     }

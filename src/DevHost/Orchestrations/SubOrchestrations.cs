@@ -48,9 +48,10 @@ internal sealed class SubOrchestrations(HubStore store, InstanceDirectory direct
             {
                 parent.Post(await CompletionAsync(present, token));
             }
-            else
+            else if (await directory.FindLiveAsync(child.InstanceId, token) is null)
             {
-                await directory.FindLiveAsync(child.InstanceId, token);
+                // An engine that does not know yet that it lost the hub has ended it since it was read.
+                await Start(token);
             }
         }
     }

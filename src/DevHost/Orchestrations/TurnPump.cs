@@ -55,7 +55,7 @@ internal sealed class TurnPump(
             catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
             {
                 await retry.TakeAsync($"A turn of instance '{instance.Id}'", e, ct);
-                await retry.UntilDoneAsync($"Reading instance '{instance.Id}'", token => directory.ReloadAsync(instance, token), ct);
+                await retry.UntilDoneAsync($"Reading instance '{instance.Id}'", token => directory.ReloadAsync(instance, afterFault: true, token), ct);
                 return StorageRetry.Delay(instance.Faults++);
             }
         }
@@ -76,7 +76,7 @@ internal sealed class TurnPump(
         }
 
         // It was dropped to save memory, or the instance is new here.
-        var history = (instance.IsStale ? null : instance.History) ?? await directory.ReloadAsync(instance, ct);
+        var history = (instance.IsStale ? null : instance.History) ?? await directory.ReloadAsync(instance, afterFault: instance.IsStale, ct);
         if (history is null)
         {
             return null;

@@ -100,7 +100,7 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
             await EndAsync(hub, program, $"with {storage.Lost} of {storage.Calls} calls lost");
         });
 
-    [Fact(Skip = "A successor deletes pages that a late commit of its predecessor still counts: see LateCommitTests.")]
+    [Fact]
     public async Task A_program_survives_engines_that_work_on_because_they_do_not_know_of_their_successor() =>
         await Parallel.ForEachAsync(ProgramSeeds.Draw(24), AtOnce, async (seed, _) =>
         {

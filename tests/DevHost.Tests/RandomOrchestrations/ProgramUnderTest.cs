@@ -43,7 +43,7 @@ public sealed class ProgramUnderTest(int seed, int size)
             var status = await end;
             return status is { IsFinished: true }
                 ? status
-                : throw new TimeoutException(Describe("at the end of patience", $"It is {status?.RuntimeStatus ?? "missing"}, with custom status {status?.CustomStatus}."));
+                : throw new TimeoutException(Describe("at the end of patience", await StandAsync(engine)));
         }
         finally
         {
@@ -72,6 +72,20 @@ public sealed class ProgramUnderTest(int seed, int size)
     public string Describe(string when, string what) => string.Create(
         CultureInfo.InvariantCulture,
         $"Seed {seed}, size {size}, {when}:\n  {what}\nThe program: {JsonSerializer.Serialize(_plan, BatonJson.Options)}");
+
+    /// <summary>Where each instance stands: what it has in its history, and what has come of that.</summary>
+    private static async Task<string> StandAsync(OrchestrationEngine engine)
+    {
+        var lines = new List<string>();
+        var (instances, _) = await engine.Instances.ListAsync(new InstanceFilter(), top: 1000, showInput: false, continuation: null, CancellationToken.None);
+        foreach (var instance in instances)
+        {
+            var history = await engine.Instances.HistoryAsync(instance.InstanceId, CancellationToken.None);
+            lines.Add($"{instance.InstanceId} is {instance.RuntimeStatus} {instance.CustomStatus}: {string.Join(' ', history.Select(e => e.EventTypeCase))}");
+        }
+
+        return string.Join("\n  ", lines);
+    }
 
     // A start without an answer may have been one. Only who finds the program at work, or at its end, need not start it again.
     private async Task StartAsync(OrchestrationEngine engine, CancellationToken gone)
