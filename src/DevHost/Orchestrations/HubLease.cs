@@ -12,7 +12,8 @@ namespace Baton.DevHost.Orchestrations;
 /// </remarks>
 internal sealed class HubLease
 {
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(15);
+    /// <summary>How long it lasts without a renewal.</summary>
+    public static readonly TimeSpan Duration = TimeSpan.FromSeconds(15);
 
     private readonly BlobLeaseClient _lease;
     private readonly TimeProvider _time;

@@ -79,6 +79,22 @@ internal sealed class InstanceDirectory(
         return detached;
     }
 
+    /// <summary>Takes up what an engine that did not know yet that it had lost the hub has begun after <see cref="LoadOpenAsync(CancellationToken)"/> had looked.</summary>
+    /// <returns>What finished ones left to run.</returns>
+    public async Task<IReadOnlyCollection<DetachedGroup>> LoadStragglersAsync(CancellationToken ct)
+    {
+        var detached = new List<DetachedGroup>();
+        foreach (var id in await store.OpenInstancesAsync(ct).ToListAsync(ct))
+        {
+            if (await FindLiveAsync(id, ct) is null && await store.ReadAsync(id, ct) is { } settled)
+            {
+                detached.AddRange(settled.Detached.Select(rowKey => new DetachedGroup(id, rowKey)));
+            }
+        }
+
+        return detached;
+    }
+
     /// <summary>An instance that has work to do, from memory, or from the table if the call that started it got no answer.</summary>
     public async Task<LiveInstance?> FindLiveAsync(string id, CancellationToken ct)
     {

@@ -16,6 +16,7 @@ public sealed class OrchestrationEngine : IAsyncDisposable
     private readonly OrchestrationEngineOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
+    private readonly StorageRetry _retry;
     private readonly HubStore _store;
     private readonly InstanceDirectory _directory;
     private readonly ActivityPump _activities;
@@ -51,16 +52,16 @@ public sealed class OrchestrationEngine : IAsyncDisposable
         var ready = Channel.CreateUnbounded<LiveInstance>();
         var cache = new HistoryCache(options.MaxCachedHistoryBytes);
         Func<CancellationToken, Task> assertOwner = token => _lease?.RenewAsync(token) ?? Task.CompletedTask;
-        var retry = new StorageRetry(time, assertOwner, _log);
+        _retry = new StorageRetry(time, assertOwner, _log);
         _store = new HubStore(tables.GetTableClient($"{options.HubName}Instances"), owner: Guid.NewGuid().ToString("N"));
         _directory = new InstanceDirectory(_store, ready.Writer, cache, assertOwner, time, _log);
         var activities = new ActivityQueue(options.MaxQueuedActivities);
         _activities = new ActivityPump(invoker, activities, time, _log);
-        _detached = new DetachedActivities(_store, _directory, activities, retry, _log);
+        _detached = new DetachedActivities(_store, _directory, activities, _retry, _log);
         _timers = new TimerQueue(time);
         var commit = new TurnCommit(_store, cache, activities);
-        var settlement = new Settlement(_store, _directory, activities, _detached, new SubOrchestrations(_store, _directory, retry, time), _timers, retry, time, _log);
-        _turns = new TurnPump(_store, _directory, commit, settlement, _timers, ready.Reader, invoker, options, retry, time, _log);
+        var settlement = new Settlement(_store, _directory, activities, _detached, new SubOrchestrations(_store, _directory, _retry, time), _timers, _retry, time, _log);
+        _turns = new TurnPump(_store, _directory, commit, settlement, _timers, ready.Reader, invoker, options, _retry, time, _log);
         Instances = new InstanceOperations(_store, _directory, invoker, options, time, () => IsRunning, assertOwner);
     }
 
@@ -92,6 +93,7 @@ public sealed class OrchestrationEngine : IAsyncDisposable
         [
             WatchedAsync(token => lease.KeepAsync(_options.LeaseRenewal, _log, token)),
             WatchedAsync(_timers.RunAsync),
+            WatchedAsync(TakeUpStragglersAsync),
             WatchedAsync(_detached.DispatchAsync),
             WatchedAsync(_detached.EndAsync),
             .. Enumerable.Range(0, _options.MaxConcurrentOrchestratorFunctions).Select(_ => WatchedAsync(_turns.RunAsync)),
@@ -122,6 +124,22 @@ public sealed class OrchestrationEngine : IAsyncDisposable
     {
         await StopAsync(CancellationToken.None);
         _stop.Dispose();
+    }
+
+    private async Task TakeUpStragglersAsync(CancellationToken ct)
+    {
+        // By then the engine before has asked for its lease in vain.
+        await Task.Delay(HubLease.Duration, _time, ct);
+        await _retry.UntilDoneAsync(
+            "Looking for instances that the engine before has begun since",
+            async token =>
+            {
+                foreach (var group in await _directory.LoadStragglersAsync(token))
+                {
+                    _detached.Add(group);
+                }
+            },
+            ct);
     }
 
     private async Task WatchedAsync(Func<CancellationToken, Task> loop)

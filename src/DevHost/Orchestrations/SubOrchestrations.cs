@@ -44,13 +44,13 @@ internal sealed class SubOrchestrations(HubStore store, InstanceDirectory direct
             {
                 parent.Post(Completion(link, failure: PlatformFailures.InstanceExists(child.InstanceId)));
             }
-            else if (present.IsFinished)
+            else if (present.IsSettled)
             {
                 parent.Post(await CompletionAsync(present, token));
             }
             else if (await directory.FindLiveAsync(child.InstanceId, token) is null)
             {
-                // An engine that does not know yet that it lost the hub has ended it since it was read.
+                // An engine that does not know yet that it lost the hub has settled it since it was read.
                 await Start(token);
             }
         }

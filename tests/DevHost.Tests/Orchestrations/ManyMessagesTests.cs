@@ -21,8 +21,6 @@ public sealed class ManyMessagesTests(AzuriteFixture azurite) : IAsyncDisposable
         var (busy, release) = (new TaskCompletionSource(), new TaskCompletionSource());
         var app = new ScriptedApp().Orchestrator("Collecting", async context =>
         {
-            busy.TrySetResult();
-            release.Task.Wait();
             var sum = 0L;
             for (var i = 0; i < Events; i++)
             {
@@ -31,6 +29,7 @@ public sealed class ManyMessagesTests(AzuriteFixture azurite) : IAsyncDisposable
 
             return sum;
         });
+        app.BeforeTurn = Hold;
         var engine = await _hub.StartEngineAsync(app);
         await engine.StartAsync("Collecting", "one");
         await busy.Task.WaitAsync(EngineHub.Patience);
@@ -40,6 +39,12 @@ public sealed class ManyMessagesTests(AzuriteFixture azurite) : IAsyncDisposable
 
         Assert.Equal(JsonSerializer.Serialize((long)Events * (Events - 1) / 2), (await engine.EndOfAsync("one")).Output);
         Assert.InRange(app.Calls("Collecting"), 2, 20);
+
+        Task Hold(string name)
+        {
+            busy.TrySetResult();
+            return release.Task;
+        }
     }
 
     [Fact]
@@ -48,10 +53,9 @@ public sealed class ManyMessagesTests(AzuriteFixture azurite) : IAsyncDisposable
         var (busy, release) = (new TaskCompletionSource(), new TaskCompletionSource());
         var app = new ScriptedApp().Orchestrator("Waiting", async context =>
         {
-            busy.TrySetResult();
-            release.Task.Wait();
             return await context.WaitForExternalEvent<string>("go");
         });
+        app.BeforeTurn = Hold;
         var engine = await _hub.StartEngineAsync(app, options: _hub.Options with { MaxWaitingEvents = 2 });
         await engine.StartAsync("Waiting", "one");
         await busy.Task.WaitAsync(EngineHub.Patience);
@@ -64,6 +68,12 @@ public sealed class ManyMessagesTests(AzuriteFixture azurite) : IAsyncDisposable
 
         Assert.Equal(429, refused.Status);
         Assert.Equal("Terminated", (await engine.EndOfAsync("one")).RuntimeStatus);
+
+        Task Hold(string name)
+        {
+            busy.TrySetResult();
+            return release.Task;
+        }
     }
 
     [Theory]

@@ -32,6 +32,9 @@ public sealed class ScriptedApp : IOrchestrationInvoker
 
     public ScriptedApp Activity<TIn>(string name, Func<TIn?, object?> code) => Activity<TIn>(name, (input, _) => Task.FromResult(code(input)));
 
+    /// <summary>Holds the turns of an orchestrator: its code itself may not wait.</summary>
+    public Func<string, Task> BeforeTurn { get; set; } = _ => Task.CompletedTask;
+
     /// <summary>How often a function was called.</summary>
     public int Calls(string name) => _calls.GetValueOrDefault(name);
 
@@ -39,10 +42,11 @@ public sealed class ScriptedApp : IOrchestrationInvoker
 
     public bool HasActivity(string name) => _activities.ContainsKey(name);
 
-    public Task<string> InvokeOrchestratorAsync(string name, string base64Request, CancellationToken ct)
+    public async Task<string> InvokeOrchestratorAsync(string name, string base64Request, CancellationToken ct)
     {
         _calls.AddOrUpdate(name, 1, (_, n) => n + 1);
-        return Task.Run(() => _orchestrators[name](base64Request), ct);
+        await BeforeTurn(name);
+        return await Task.Run(() => _orchestrators[name](base64Request), ct);
     }
 
     public async Task<string?> InvokeActivityAsync(string name, string instanceId, string? inputJson, CancellationToken ct)
