@@ -92,4 +92,4 @@ internal sealed class HubLease
 }
 
 /// <summary>Another engine has the hub: this one must stop.</summary>
-internal sealed class HubLostException(string message, Exception innerException) : Exception(message, innerException);
+internal sealed class HubLostException(string message, Exception? innerException) : Exception(message, innerException);

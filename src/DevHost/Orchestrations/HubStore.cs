@@ -124,23 +124,35 @@ internal sealed class HubStore(TableClient table, string owner)
     /// <exception cref="DamagedInstanceException">A row of it is missing or makes no sense.</exception>
     public async Task<StoredInstance?> TakeUpAsync(string id, CancellationToken ct)
     {
-        for (var attempt = 1; ; attempt++)
+        for (var attempt = 0; attempt < MaxTakeUps; attempt++)
         {
             if (await LoadAsync(id, ct) is not { Record.IsOpen: true } stored)
             {
                 return null;
             }
 
-            try
+            if (await TryTakeUpAsync(stored, ct) is { } taken)
             {
-                var mark = new TableEntity(id, InstanceRecord.RowKey) { [nameof(InstanceRecord.Owner)] = owner };
-                var response = await table.UpdateEntityAsync(mark, stored.Record.ETag, TableUpdateMode.Merge, ct);
-                return stored with { Record = stored.Record with { Owner = owner, ETag = ETagOf(response) } };
+                return taken;
             }
-            catch (RequestFailedException e) when (e.Status is 404 or 412 && attempt < MaxTakeUps)
-            {
-                // The engine before has changed it in this moment.
-            }
+        }
+
+        throw new HubLostException($"Instance '{id}' was changed by another engine {MaxTakeUps} times while this one took it up.", innerException: null);
+    }
+
+    /// <summary>Makes an instance this engine's if it is still as it was read.</summary>
+    /// <returns>Null when it is not.</returns>
+    public async Task<StoredInstance?> TryTakeUpAsync(StoredInstance stored, CancellationToken ct)
+    {
+        try
+        {
+            var mark = new TableEntity(stored.Record.Id, InstanceRecord.RowKey) { [nameof(InstanceRecord.Owner)] = owner };
+            var response = await table.UpdateEntityAsync(mark, stored.Record.ETag, TableUpdateMode.Merge, ct);
+            return stored with { Record = stored.Record with { Owner = owner, ETag = ETagOf(response) } };
+        }
+        catch (RequestFailedException e) when (e.Status is 404 or 412)
+        {
+            return null;
         }
     }
 
@@ -289,20 +301,20 @@ internal sealed class HubStore(TableClient table, string owner)
     public Task DeleteRowAsync(string id, string rowKey, CancellationToken ct) => table.DeleteEntityAsync(id, rowKey, cancellationToken: ct);
 
     /// <summary>Deletes rows of an instance that may be gone already.</summary>
-    public async Task DeleteRowsAsync(string id, IReadOnlyCollection<string> rowKeys, CancellationToken ct)
+    public async Task DeleteRowsAsync(string id, IReadOnlyCollection<LeftOverRow> rows, CancellationToken ct)
     {
-        foreach (var batch in rowKeys.Chunk(MaxBatch))
+        foreach (var batch in rows.Chunk(MaxBatch))
         {
             try
             {
-                await table.SubmitTransactionAsync(batch.Select(rowKey => new TableTransactionAction(TableTransactionActionType.Delete, new TableEntity(id, rowKey))), ct);
+                await table.SubmitTransactionAsync(batch.Select(row => new TableTransactionAction(TableTransactionActionType.Delete, new TableEntity(id, row.RowKey), row.ETag)), ct);
             }
             catch (TableTransactionFailedException)
             {
-                // One that is gone refuses the batch.
-                foreach (var rowKey in batch)
+                // One that is gone, or is not the same any more, refuses the batch.
+                foreach (var row in batch)
                 {
-                    await DeleteRowAsync(id, rowKey, ct);
+                    await DeleteIfSameAsync(id, row, ct);
                 }
             }
         }
@@ -320,7 +332,19 @@ internal sealed class HubStore(TableClient table, string owner)
             }
         }
 
-        await DeleteRowsAsync(id, rowKeys, ct);
+        await DeleteRowsAsync(id, [.. rowKeys.Select(LeftOverRow.Own)], ct);
+    }
+
+    private async Task DeleteIfSameAsync(string id, LeftOverRow row, CancellationToken ct)
+    {
+        try
+        {
+            await table.DeleteEntityAsync(id, row.RowKey, row.ETag, ct);
+        }
+        catch (RequestFailedException e) when (e.Status == 412)
+        {
+            // Under its key is one that counts now.
+        }
     }
 
     private static ETag ETagOf(Response response) => response.Headers.ETag ?? throw new InvalidDataException("The Table service answered an update without an ETag.");

@@ -162,14 +162,20 @@ internal sealed class InstanceDirectory(
     {
         using var entered = await instance.EnterAsync(ct);
         var found = await store.LoadAsync(instance.Id, ct);
-        if (found is { Record.IsOpen: true } && (afterFault || !store.IsOwn(found.Record)))
+        while (found is { Record.IsOpen: true } && (afterFault || !store.IsOwn(found.Record)))
         {
             if (!store.IsOwn(found.Record))
             {
                 await assertOwner(ct);
             }
 
-            found = await store.TakeUpAsync(instance.Id, ct) ?? await store.LoadAsync(instance.Id, ct);
+            if (await store.TryTakeUpAsync(found, ct) is { } taken)
+            {
+                found = taken;
+                break;
+            }
+
+            found = await store.LoadAsync(instance.Id, ct);
         }
 
         if (found is { } stored)
@@ -284,9 +290,15 @@ internal sealed class InstanceDirectory(
             return live.Record;
         }
 
+        var finished = await store.ReadAsync(record.Id, ct);
+        if (finished is { IsSettled: false })
+        {
+            // Another engine has put one there since. Who asked tries again, or learns who has the hub.
+            throw new RequestFailedException(412, $"Instance '{record.Id}' was begun by another engine in this moment.");
+        }
+
         // What the finished one did not take is not for the new one.
         await store.DeleteRowsAsync(record.Id, HubRows.IsMessage, ct);
-        var finished = await store.ReadAsync(record.Id, ct);
         await store.UpdateAsync(record with { ETag = finished?.ETag ?? ETag.All, Detached = finished?.Detached ?? [] }, ct);
         await TakeUpUnderLockAsync(record.Id, ct);
         return null;

@@ -33,7 +33,7 @@ internal sealed class LiveInstance
     public ExecutionHistory? History { get; private set; }
 
     /// <summary>Rows found that count for nothing.</summary>
-    public IReadOnlyList<string> LeftOver { get; set; }
+    public IReadOnlyList<LeftOverRow> LeftOver { get; set; }
 
     /// <summary>Whether nobody knows what the table says of it: a write outside its turn got no answer, or was refused.</summary>
     public bool IsStale => _isStale;

@@ -98,7 +98,7 @@ internal sealed class Settlement(
 
         try
         {
-            await store.DeleteRowsAsync(instance.Id, [.. consumed, .. leftOver], ct);
+            await store.DeleteRowsAsync(instance.Id, [.. consumed.Select(LeftOverRow.Own), .. leftOver], ct);
         }
         catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
         {
@@ -238,12 +238,13 @@ internal sealed class Settlement(
             if (instance.Record.Outgoing is { } sent)
             {
                 instance.Commit(await store.UpdateAsync(instance.Record with { Outgoing = null, OutgoingExecutionId = null }, ct), instance.History);
-                instance.LeftOver = sent.Row is null ? instance.LeftOver : [.. instance.LeftOver, sent.Row];
+                instance.LeftOver = sent.Row is null ? instance.LeftOver : [.. instance.LeftOver, LeftOverRow.Own(sent.Row)];
             }
         }
         catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
         {
             await directory.ReloadAsync(instance, afterFault: true, ct);
+            instance.Wake();
             throw;
         }
     }

@@ -53,7 +53,7 @@ internal sealed class TurnCommit(HubStore store, HistoryCache cache, ActivityQue
         events.ForEach(history.Append);
         instance.Commit(committed, history);
         instance.ForgetTaken();
-        instance.LeftOver = [.. instance.LeftOver, .. leftOver, .. before.ValueRows.Except(committed.ValueRows, StringComparer.Ordinal)];
+        instance.LeftOver = [.. instance.LeftOver, .. leftOver.Concat(before.ValueRows.Except(committed.ValueRows, StringComparer.Ordinal)).Select(LeftOverRow.Own)];
         cache.Use(instance, history.SizeBytes);
         return detached;
     }

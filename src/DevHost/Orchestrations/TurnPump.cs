@@ -84,8 +84,14 @@ internal sealed class TurnPump(
 
         if (instance.NeedsSettling)
         {
-            await settlement.SettleAllAsync(instance, history, ct);
             instance.NeedsSettling = false;
+            await settlement.SettleAllAsync(instance, history, ct);
+        }
+
+        if (instance.NeedsSettling)
+        {
+            // It was read again meanwhile: the history at hand is no longer the one of its row.
+            return TimeSpan.Zero;
         }
 
         // There may be room for activities now that there was none for before.
