@@ -1,5 +1,4 @@
 using System.Net.Http.Json;
-using System.Text.Json.Nodes;
 using Baton.DevHost.Azurite;
 using Baton.DevHost.FunctionsHost;
 using Baton.OrchestrationApp;
@@ -70,9 +69,6 @@ internal sealed class BenchHost : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task<int> TurnsAsync(string id, CancellationToken cancellationToken)
-    {
-        var status = await _http.GetFromJsonAsync<JsonObject>(new Uri($"instances/{id}?showHistory=true&showInput=false", UriKind.Relative), cancellationToken);
-        return status!["historyEvents"]!.AsArray().Count(e => (string?)e!["EventType"] == "OrchestratorStarted");
-    }
+    private async Task<int> TurnsAsync(string id, CancellationToken cancellationToken) =>
+        (await _host.Engine!.Instances.HistoryAsync(id, cancellationToken)).Count(e => e.OrchestratorStarted is not null);
 }

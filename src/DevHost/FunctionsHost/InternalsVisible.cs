@@ -1,3 +1,4 @@
 using System.Runtime.CompilerServices;
 
+[assembly: InternalsVisibleTo("Baton.Bench")]
 [assembly: InternalsVisibleTo("Baton.DevHost.Tests")]
