@@ -25,6 +25,8 @@ internal static class HubRows
     /// <summary>A message from an orchestration: the same again has the same key.</summary>
     public static string Message(string senderExecutionId, int eventId) => string.Create(CultureInfo.InvariantCulture, $"{MessagePrefix}s-{senderExecutionId}-{eventId}");
 
+    public static bool IsFromOrchestration(string rowKey) => rowKey.StartsWith($"{MessagePrefix}s-", StringComparison.Ordinal);
+
     public static bool IsMessage(string rowKey) => rowKey.StartsWith(MessagePrefix, StringComparison.Ordinal);
 
     /// <summary>Whether a row holds what no committed state names: left behind by a crash, or by an execution that is over.</summary>

@@ -206,10 +206,11 @@ internal sealed class HubStore(TableClient table, string owner)
     public async Task<int> AddPagesAsync(InstanceRecord record, byte[] events, CancellationToken ct)
     {
         var added = 0;
-        foreach (var page in EventPage.Split(events))
+        // All are encoded before one is added: what fits no row must leave no page in the way of the turn that says so.
+        foreach (var page in EventPage.Split(events).Select(page => StoredBytes.EncodePage(page.Span)).ToList())
         {
             var row = new TableEntity(record.Id, HubRows.Page(record.ExecutionId, record.Pages + added++));
-            StoredBytes.WriteChunks(row, StoredBytes.Encode(page.Span, "A history event"));
+            StoredBytes.WriteChunks(row, page);
             await table.AddEntityAsync(row, ct);
         }
 
@@ -231,6 +232,28 @@ internal sealed class HubStore(TableClient table, string owner)
         return new StoredBytes(null, row.RowKey);
     }
 
+    /// <summary>The same for events, which may be more than fit one row.</summary>
+    public async Task<StoredBytes> StoreEventsAsync(string id, string executionId, IEnumerable<HistoryEvent> events, CancellationToken ct)
+    {
+        var bytes = EventPage.Write(events);
+        var pages = EventPage.Split(bytes).Select(page => StoredBytes.EncodePage(page.Span)).ToList();
+        if (pages is [{ Length: <= StoredBytes.MaxInlineBytes } only])
+        {
+            return new StoredBytes(only, null);
+        }
+
+        var rows = new List<string>();
+        foreach (var page in pages)
+        {
+            var row = new TableEntity(id, HubRows.Value(executionId));
+            StoredBytes.WriteChunks(row, page);
+            await table.AddEntityAsync(row, ct);
+            rows.Add(row.RowKey);
+        }
+
+        return new StoredBytes(null, string.Join(StoredBytes.RowSeparator, rows));
+    }
+
     public async Task<StoredBytes?> StoreTextAsync(string id, string executionId, string? text, string what, CancellationToken ct) =>
         text is null ? null : await StoreAsync(id, executionId, Encoding.UTF8.GetBytes(text), what, ct);
 
@@ -242,8 +265,14 @@ internal sealed class HubStore(TableClient table, string owner)
             return DamagedInstanceException.Guard(id, "A value of the instance row", () => StoredBytes.Decode(inline));
         }
 
-        var row = await RowAsync(id, value.Row!, ct);
-        return DamagedInstanceException.Guard(id, $"Value {value.Row}", () => StoredBytes.Decode(StoredBytes.ReadChunks(row)));
+        var parts = new List<byte[]>();
+        foreach (var rowKey in value.Rows)
+        {
+            var row = await RowAsync(id, rowKey, ct);
+            parts.Add(DamagedInstanceException.Guard(id, $"Value {rowKey}", () => StoredBytes.Decode(StoredBytes.ReadChunks(row))));
+        }
+
+        return parts is [var whole] ? whole : [.. parts.SelectMany(part => part)];
     }
 
     public async Task<string?> TextAsync(string id, StoredBytes? value, CancellationToken ct) =>
@@ -297,6 +326,8 @@ internal sealed class HubStore(TableClient table, string owner)
             return receiver;
         }
     }
+
+    public Task DeleteAsync(InstanceRecord record, CancellationToken ct) => table.DeleteEntityAsync(record.Id, InstanceRecord.RowKey, record.ETag, ct);
 
     public Task DeleteRowAsync(string id, string rowKey, CancellationToken ct) => table.DeleteEntityAsync(id, rowKey, cancellationToken: ct);
 

@@ -31,6 +31,7 @@ internal sealed class InstanceDirectory(
 {
     private readonly ConcurrentDictionary<string, LiveInstance> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, byte> _unconfirmed = new(StringComparer.Ordinal);
+    private volatile bool _allSendersKnown;
     private readonly SemaphoreSlim[] _gates = [.. Enumerable.Range(0, 64).Select(_ => new SemaphoreSlim(1, 1))];
 
     public int LiveCount => _live.Count;
@@ -92,6 +93,7 @@ internal sealed class InstanceDirectory(
             }
         }
 
+        _allSendersKnown = true;
         return detached;
     }
 
@@ -230,7 +232,7 @@ internal sealed class InstanceDirectory(
         {
             receiver.Commit(await store.AddMessageAsync(receiver.Record, message, ct), receiver.History);
         }
-        catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))
+        catch (Exception e) when (ct.IsCancellationRequested || StorageRetry.IsStorageFault(e))
         {
             receiver.SetStale();
             throw;
@@ -277,7 +279,8 @@ internal sealed class InstanceDirectory(
         : [.. EventsOf(record, await store.BytesAsync(record.Id, record.Outgoing, ct)).Select(e => (e, HubRows.Message(record.OutgoingExecutionId!, e.EventId)))];
 
     /// <summary>Whether a message's sender may send it again, so that its row, though consumed, is still needed to recognise the repeat.</summary>
-    public bool IsUnconfirmed(string rowKey) => _unconfirmed.ContainsKey(rowKey);
+    /// <remarks>Until the stragglers are taken up, any message from an orchestration may be one of theirs.</remarks>
+    public bool IsUnconfirmed(string rowKey) => _unconfirmed.ContainsKey(rowKey) || (!_allSendersKnown && HubRows.IsFromOrchestration(rowKey));
 
     public void SetUnconfirmed(string rowKey) => _unconfirmed[rowKey] = 0;
 
@@ -319,6 +322,11 @@ internal sealed class InstanceDirectory(
             if (await store.TakeUpAsync(id, ct) is not { Record.IsSettled: false } stored)
             {
                 return null;
+            }
+
+            foreach (var (_, key) in await OutgoingAsync(stored.Record, ct))
+            {
+                SetUnconfirmed(key);
             }
 
             var instance = TakeUp(stored);

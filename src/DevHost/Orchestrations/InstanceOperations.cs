@@ -47,6 +47,7 @@ public sealed class InstanceOperations
     private readonly TimeProvider _time;
     private readonly Func<bool> _isRunning;
     private readonly Func<CancellationToken, Task> _assertOwner;
+    private readonly CancellationToken _stopping;
 
     internal InstanceOperations(
         HubStore store,
@@ -55,8 +56,9 @@ public sealed class InstanceOperations
         OrchestrationEngineOptions options,
         TimeProvider time,
         Func<bool> isRunning,
-        Func<CancellationToken, Task> assertOwner) =>
-        (_store, _directory, _invoker, _options, _time, _isRunning, _assertOwner) = (store, directory, invoker, options, time, isRunning, assertOwner);
+        Func<CancellationToken, Task> assertOwner,
+        CancellationToken stopping) =>
+        (_store, _directory, _invoker, _options, _time, _isRunning, _assertOwner, _stopping) = (store, directory, invoker, options, time, isRunning, assertOwner, stopping);
 
     /// <summary>Starts an instance. One of this id that has finished is replaced.</summary>
     /// <param name="name">The orchestrator.</param>
@@ -84,18 +86,9 @@ public sealed class InstanceOperations
         }
 
         Require(_directory.LiveCount < _options.MaxLiveInstances, 429, $"{_options.MaxLiveInstances} instances are unfinished; no more are started.");
-        using var gate = await _directory.LockAsync(instanceId, ct);
-        try
-        {
-            var present = await _directory.CreateAsync(new NewInstance(instanceId, name, version ?? _options.DefaultVersion, inputJson, Parent: null), ct);
-            Require(present is null, 409, $"An orchestration instance with the id '{instanceId}' and the status {present?.Status} exists already.");
-        }
-        catch (ValueTooLargeException e)
-        {
-            throw new InstanceRequestException(413, e.Message);
-        }
 
-        await RequireHubAsync(ct);
+        // A client that gives up ends its waiting only: what is in the table must be in memory too.
+        await CreateAsync(new NewInstance(instanceId, name, version ?? _options.DefaultVersion, inputJson, Parent: null)).WaitAsync(ct);
         return instanceId;
     }
 
@@ -207,7 +200,15 @@ public sealed class InstanceOperations
 
         // The row that counts goes last: a purge that stops half-way can be done again.
         await _store.DeleteRowsAsync(instanceId, rowKey => !string.Equals(rowKey, InstanceRecord.RowKey, StringComparison.Ordinal), ct);
-        await _store.DeleteRowAsync(instanceId, InstanceRecord.RowKey, ct);
+        try
+        {
+            await _store.DeleteAsync(record, ct);
+        }
+        catch (RequestFailedException e) when (e.Status == 412)
+        {
+            await RequireHubAsync(ct);
+            throw new InstanceRequestException(412, $"Instance '{instanceId}' has been started again.");
+        }
     }
 
     /// <summary>Starts the orchestrator of an instance again with the same input.</summary>
@@ -215,8 +216,16 @@ public sealed class InstanceOperations
     /// <exception cref="InstanceRequestException">400: no such instance; otherwise as <see cref="StartAsync(string, string?, string?, CancellationToken)"/>.</exception>
     public async Task<string> RestartAsync(string instanceId, bool withNewId, CancellationToken ct)
     {
-        var status = await GetAsync(instanceId, showInput: true, ct) ?? throw new InstanceRequestException(400, $"InstanceId does not match a valid orchestration instance: there is no '{instanceId}'.");
-        return await StartAsync(status.Name, withNewId ? null : instanceId, status.Input, ct);
+        var found = InstanceIds.Check(instanceId) is null ? await _directory.FindAsync(instanceId, ct) : null;
+        var record = found ?? throw new InstanceRequestException(400, $"InstanceId does not match a valid orchestration instance: there is no '{instanceId}'.");
+        try
+        {
+            return await StartAsync(record.Name, withNewId ? null : instanceId, await _store.TextAsync(instanceId, record.Input, ct), ct);
+        }
+        catch (DamagedInstanceException e)
+        {
+            throw new InstanceRequestException(500, e.Message);
+        }
     }
 
     /// <summary>Would run a failed instance again from where it failed.</summary>
@@ -239,6 +248,22 @@ public sealed class InstanceOperations
         {
             return [];
         }
+    }
+
+    private async Task CreateAsync(NewInstance wanted)
+    {
+        using var gate = await _directory.LockAsync(wanted.Id, _stopping);
+        try
+        {
+            var present = await _directory.CreateAsync(wanted, _stopping);
+            Require(present is null, 409, $"An orchestration instance with the id '{wanted.Id}' and the status {present?.Status} exists already.");
+        }
+        catch (ValueTooLargeException e)
+        {
+            throw new InstanceRequestException(413, e.Message);
+        }
+
+        await RequireHubAsync(_stopping);
     }
 
     private async Task PostAsync(string instanceId, HistoryEvent message, CancellationToken ct)

@@ -84,7 +84,7 @@ internal sealed record InstanceRecord
 
     /// <summary>The rows that hold values of this record.</summary>
     public IEnumerable<string> ValueRows =>
-        new[] { Input, Output, CustomStatus, Failure, Carried, Outgoing }.Where(v => v?.Row is not null).Select(v => v!.Row!).Concat(Detached);
+        new[] { Input, Output, CustomStatus, Failure, Carried, Outgoing }.SelectMany(v => v?.Rows ?? []).Concat(Detached);
 
     public int ConsumedChars => Consumed.Sum(key => key.Length + 1);
 
@@ -140,6 +140,9 @@ internal sealed record InstanceRecord
                 Status = OrchestrationStatus.Failed,
                 CreatedAt = entity.TryGetValue("CreatedAt", out var at) && at is DateTimeOffset created ? created : DateTimeOffset.UnixEpoch,
                 UpdatedAt = DateTimeOffset.UnixEpoch,
+                Parent = Text(entity, "ParentInstanceId") is { } parent && Text(entity, "ParentExecutionId") is { } execution && entity.TryGetValue("ParentTaskId", out var task) && task is int taskId
+                    ? new ParentLink(parent, Text(entity, "ParentName") ?? "", execution, taskId)
+                    : null,
                 Damage = $"The instance row cannot be read: {e.Message}",
                 ETag = entity.ETag,
             };

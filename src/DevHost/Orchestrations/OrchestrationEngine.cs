@@ -62,7 +62,7 @@ public sealed class OrchestrationEngine : IAsyncDisposable
         var commit = new TurnCommit(_store, cache, activities);
         var settlement = new Settlement(_store, _directory, activities, _detached, new SubOrchestrations(_store, _directory, _retry, time), _timers, _retry, time, _log);
         _turns = new TurnPump(_store, _directory, commit, settlement, _timers, ready.Reader, invoker, options, _retry, time, _log);
-        Instances = new InstanceOperations(_store, _directory, invoker, options, time, () => IsRunning, assertOwner);
+        Instances = new InstanceOperations(_store, _directory, invoker, options, time, () => IsRunning, assertOwner, _stop.Token);
     }
 
     /// <summary>The task hub.</summary>

@@ -79,7 +79,8 @@ internal sealed class Settlement(
                 using var entered = await instance.EnterAsync(token);
                 if (await directory.FailDamagedAsync(damage, token) is { } failed)
                 {
-                    instance.Commit(failed, instance.History);
+                    // What the row can no longer say of its parent, memory may.
+                    instance.Commit(failed with { Parent = failed.Parent ?? instance.Record.Parent }, instance.History);
                 }
             },
             ct);
@@ -206,7 +207,7 @@ internal sealed class Settlement(
 
     private async Task DeliverAsync(HistoryEvent sent, string rowKey, CancellationToken ct)
     {
-        if (await directory.FindLiveAsync(sent.EventSent.InstanceId, ct) is not { } receiver)
+        if (InstanceIds.Check(sent.EventSent.InstanceId) is not null || await directory.FindLiveAsync(sent.EventSent.InstanceId, ct) is not { } receiver)
         {
             log.LogWarning("An event {Event} for instance {InstanceId}, which is not running, is dropped.", sent.EventSent.Name, sent.EventSent.InstanceId);
             return;
@@ -238,7 +239,7 @@ internal sealed class Settlement(
             if (instance.Record.Outgoing is { } sent)
             {
                 instance.Commit(await store.UpdateAsync(instance.Record with { Outgoing = null, OutgoingExecutionId = null }, ct), instance.History);
-                instance.LeftOver = sent.Row is null ? instance.LeftOver : [.. instance.LeftOver, LeftOverRow.Own(sent.Row)];
+                instance.LeftOver = [.. instance.LeftOver, .. sent.Rows.Select(LeftOverRow.Own)];
             }
         }
         catch (Exception e) when (!ct.IsCancellationRequested && StorageRetry.IsStorageFault(e))

@@ -10,14 +10,19 @@ internal sealed class ValueTooLargeException(string what, int sizeBytes)
 
 /// <summary>Where a value stands: in the instance row when small, else in a row of its own.</summary>
 /// <param name="Inline">The encoded bytes, or null when it has its own row.</param>
-/// <param name="Row">The row key of its own row.</param>
+/// <param name="Row">The keys of its own rows, one after the other; a list of events may need several.</param>
 internal sealed record StoredBytes(byte[]? Inline, string? Row)
 {
+    public const char RowSeparator = ' ';
+
     /// <summary>A table property holds 64 KiB; the instance row has several values, and is rewritten at each turn.</summary>
     public const int MaxInlineBytes = 24 * 1024;
 
     /// <summary>An entity holds 1 MiB, keys and names included.</summary>
     public const int MaxEncodedBytes = 15 * ChunkBytes;
+
+    /// <summary>Its own rows; none when it is inline.</summary>
+    public IEnumerable<string> Rows => Row?.Split(RowSeparator) ?? [];
 
     private const int ChunkBytes = 60 * 1024;
     private const int CompressAboveBytes = 8 * 1024;
@@ -25,7 +30,12 @@ internal sealed record StoredBytes(byte[]? Inline, string? Row)
     private const byte Brotli = 1;
 
     /// <summary>Encodes: one byte that says how, then the content, compressed when that may pay.</summary>
-    public static byte[] Encode(ReadOnlySpan<byte> content, string what)
+    public static byte[] Encode(ReadOnlySpan<byte> content, string what) => Encode(content, what, MaxEncodedBytes);
+
+    /// <summary>Encodes a page of history, which has room for what stands around the largest value.</summary>
+    public static byte[] EncodePage(ReadOnlySpan<byte> content) => Encode(content, "A history event", MaxEncodedBytes + ChunkBytes);
+
+    private static byte[] Encode(ReadOnlySpan<byte> content, string what, int max)
     {
         byte[] encoded;
         if (content.Length <= CompressAboveBytes)
@@ -46,7 +56,7 @@ internal sealed record StoredBytes(byte[]? Inline, string? Row)
             encoded = output.ToArray();
         }
 
-        return encoded.Length <= MaxEncodedBytes ? encoded : throw new ValueTooLargeException(what, content.Length);
+        return encoded.Length <= max ? encoded : throw new ValueTooLargeException(what, content.Length);
     }
 
     /// <summary>Encodes a text.</summary>

@@ -20,6 +20,18 @@ internal sealed class SubOrchestrations(HubStore store, InstanceDirectory direct
 
         async Task Start(CancellationToken token)
         {
+            if (string.Equals(child.InstanceId, parent.Id, StringComparison.Ordinal))
+            {
+                parent.Post(Completion(link, failure: PlatformFailures.InstanceExists(child.InstanceId)));
+                return;
+            }
+
+            if (directory.Live(child.InstanceId) is { Record: { IsFinished: true } finishing } && finishing.Parent == link)
+            {
+                // Its own turn, which may need this runner, tells the parent.
+                return;
+            }
+
             InstanceRecord? present = null;
             using (await directory.LockAsync(child.InstanceId, token))
             {

@@ -70,7 +70,7 @@ internal sealed class TurnCommit(HubStore store, HistoryCache cache, ActivityQue
             Status = IsSuspendedAfter(turn) ? OrchestrationStatus.Suspended : OrchestrationStatus.Running,
             CustomStatus = await store.StoreTextAsync(id, executionId, decision.CustomStatus, "The custom status", ct),
             Consumed = [.. record.Consumed, .. turn.Taken.Where(m => m.RowKey is not null).Select(m => m.RowKey!)],
-            Outgoing = outgoing.Count == 0 ? null : await store.StoreAsync(id, executionId, EventPage.Write(outgoing), "What a turn sends", ct),
+            Outgoing = outgoing.Count == 0 ? null : await store.StoreEventsAsync(id, executionId, outgoing, ct),
             OutgoingExecutionId = outgoing.Count == 0 ? null : executionId,
         };
         if (decision.Completion is not { } completion)
@@ -87,7 +87,7 @@ internal sealed class TurnCommit(HubStore store, HistoryCache cache, ActivityQue
                 Version = completion.NewVersion ?? record.Version,
                 Status = OrchestrationStatus.Running,
                 Input = await store.StoreTextAsync(id, next, completion.Result, "The input", ct),
-                Carried = completion.CarryoverEvents.Count == 0 ? null : await store.StoreAsync(id, next, EventPage.Write(completion.CarryoverEvents), "What is carried over", ct),
+                Carried = completion.CarryoverEvents.Count == 0 ? null : await store.StoreEventsAsync(id, next, completion.CarryoverEvents, ct),
                 Pages = 0,
                 Tail = [],
             };

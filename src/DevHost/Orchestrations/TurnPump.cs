@@ -64,6 +64,12 @@ internal sealed class TurnPump(
             await settlement.FailDamagedAsync(instance, e, ct);
             return null;
         }
+        catch (ValueTooLargeException e)
+        {
+            // Not even the end of the instance fits behind what its turn was told.
+            await settlement.FailDamagedAsync(instance, new DamagedInstanceException(instance.Id, e.Message, e), ct);
+            return null;
+        }
     }
 
     private async Task<TimeSpan?> RunTurnAsync(LiveInstance instance, CancellationToken ct)
