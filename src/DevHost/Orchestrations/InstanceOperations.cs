@@ -88,7 +88,15 @@ public sealed class InstanceOperations
         Require(_directory.LiveCount < _options.MaxLiveInstances, 429, $"{_options.MaxLiveInstances} instances are unfinished; no more are started.");
 
         // A client that gives up ends its waiting only: what is in the table must be in memory too.
-        await CreateAsync(new NewInstance(instanceId, name, version ?? _options.DefaultVersion, inputJson, Parent: null)).WaitAsync(ct);
+        try
+        {
+            await CreateAsync(new NewInstance(instanceId, name, version ?? _options.DefaultVersion, inputJson, Parent: null)).WaitAsync(ct);
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested && !ct.IsCancellationRequested)
+        {
+            throw new InstanceRequestException(503, "The engine has stopped.");
+        }
+
         return instanceId;
     }
 
