@@ -46,6 +46,8 @@ internal static class FailureProtocol
     /// <summary>Details as read from JSON, with the values of their properties in the same form as from the protocol.</summary>
     public static TaskFailureDetails Plain(this TaskFailureDetails read) => read with
     {
+        ErrorType = read.ErrorType ?? "Unknown",
+        ErrorMessage = read.ErrorMessage ?? string.Empty,
         InnerFailure = read.InnerFailure?.Plain(),
         Properties = read.Properties?.ToDictionary(
             static property => property.Key,

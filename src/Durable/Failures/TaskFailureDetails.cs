@@ -77,7 +77,7 @@ public record TaskFailureDetails(
         string type = exception.GetType().FullName ?? exception.GetType().Name;
         string? stackTrace = exception.StackTrace is { } trace ? Cut(trace) : null;
         Dictionary<string, object?>? properties = code is null ? null : new(StringComparer.Ordinal) { [ApiCodeProperty] = code.ToString() };
-        return new TaskFailureDetails(type, Cut(exception.Message), stackTrace, inner, properties)
+        return new TaskFailureDetails(type, Cut(exception.Message ?? string.Empty), stackTrace, inner, properties)
         {
             IsNonRetriable = code is ApiErrorCode.InvalidArgument or ApiErrorCode.PayloadTooLarge,
         };

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 namespace Baton.Durable;
 
 /// <summary>A logger that is silent while the orchestration is replayed.</summary>
+/// <remarks>The logger's own code runs outside the turn: what it begins and awaits is no concern of the orchestrator.</remarks>
 internal sealed class ReplaySafeLogger(TaskOrchestrationContext context, ILogger logger) : ILogger
 {
     public IDisposable? BeginScope<TState>(TState state)
@@ -15,7 +16,16 @@ internal sealed class ReplaySafeLogger(TaskOrchestrationContext context, ILogger
     {
         if (IsEnabled(logLevel))
         {
-            logger.Log(logLevel, eventId, state, exception, formatter);
+            SynchronizationContext? turn = SynchronizationContext.Current;
+            SynchronizationContext.SetSynchronizationContext(null);
+            try
+            {
+                logger.Log(logLevel, eventId, state, exception, formatter);
+            }
+            finally
+            {
+                SynchronizationContext.SetSynchronizationContext(turn);
+            }
         }
     }
 }

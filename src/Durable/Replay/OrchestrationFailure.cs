@@ -6,6 +6,8 @@ namespace Baton.Durable.Replay;
 internal static class OrchestrationFailure
 {
     // The host does not fail an instance whose inner failure has this type: it runs the turn again.
+    private const int MaxLevels = 32;
+
     private static readonly string RunAgainType = typeof(OutOfMemoryException).FullName!;
 
     /// <summary>An answer by which the host runs the same turn again. It does not end the instance and changes nothing.</summary>
@@ -32,6 +34,25 @@ internal static class OrchestrationFailure
                 => details with { InnerFailure = cause with { ErrorType = nameof(OutOfMemoryException) } },
             _ => details,
         };
-        return details.ToProtocol();
+        return Bounded(details).ToProtocol();
+    }
+
+    // Each sub-orchestration on the way up adds a level, and a protobuf reader takes no more than a hundred. The first causes say what happened, the last through
+    // whom it came; what lies between is left out.
+    private static TaskFailureDetails Bounded(TaskFailureDetails details)
+    {
+        var levels = new List<TaskFailureDetails>();
+        for (TaskFailureDetails? level = details; level is not null; level = level.InnerFailure)
+        {
+            levels.Add(level);
+        }
+
+        if (levels.Count <= MaxLevels)
+        {
+            return details;
+        }
+
+        levels.RemoveRange(MaxLevels / 2, levels.Count - MaxLevels);
+        return levels.AsEnumerable().Reverse().Aggregate((inner, outer) => outer with { InnerFailure = inner });
     }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.DurableTask.Protobuf;
 using Microsoft.Extensions.Logging;
 using ActionKind = Microsoft.DurableTask.Protobuf.OrchestratorAction.OrchestratorActionTypeOneofCase;
@@ -30,6 +31,7 @@ internal sealed class OrchestrationTurn(
     private ReplayContext? _context;
     private Task<object?>? _code;
     private ExecutionTerminatedEvent? _terminated;
+    private ExceptionDispatchInfo? _unawaited;
     private bool _isSuspended;
 
     /// <summary>Why the execution failed in this turn, or null.</summary>
@@ -39,8 +41,21 @@ internal sealed class OrchestrationTurn(
     public OrchestratorResponse Run()
     {
         OrchestratorResponse response = RunCode();
+        try
+        {
+            // Only here, outside the turn: a logger may have to wait for its lock.
+            Log();
+        }
+        catch (Exception)
+        {
+            // The answer is worth more than a line about it, and nobody is left to tell: it was the logger that failed.
+        }
 
-        // Only here, outside the turn: a logger may have to wait for its lock.
+        return response;
+    }
+
+    private void Log()
+    {
         if (Failure is not null)
         {
             _log.LogWarning(Failure, "A turn of orchestration {InstanceId} failed.", request.InstanceId);
@@ -57,8 +72,6 @@ internal sealed class OrchestrationTurn(
                 difference.Recorded,
                 difference.Asked);
         }
-
-        return response;
     }
 
     private OrchestratorResponse RunCode()
@@ -174,7 +187,20 @@ internal sealed class OrchestrationTurn(
                     $"The history holds an event that this worker does not know: {happened.EventTypeCase}, id {happened.EventId}.");
         }
 
-        thread.RunPosted();
+        RunPosted(thread);
+    }
+
+    // Code that nobody awaits (async void) may throw here. It ends the execution when the whole batch is known, as any other failure does.
+    private void RunPosted(TurnThread thread)
+    {
+        try
+        {
+            thread.RunPosted();
+        }
+        catch (Exception error)
+        {
+            _unawaited ??= ExceptionDispatchInfo.Capture(error);
+        }
     }
 
     private void Start(ExecutionStartedEvent started, TurnThread thread)
@@ -212,6 +238,7 @@ internal sealed class OrchestrationTurn(
             return null;
         }
 
+        _unawaited?.Throw();
         if (_code is null)
         {
             throw new InvalidOperationException("The history holds no ExecutionStarted event.");
@@ -229,9 +256,7 @@ internal sealed class OrchestrationTurn(
 
         if (_code.IsCompleted)
         {
-            return _code.IsCompletedSuccessfully
-                ? Complete(Ended(_code.Result))
-                : Failed(_code.Exception?.InnerException ?? new TaskCanceledException(_code));
+            return _code.IsCompletedSuccessfully ? Succeeded(_code.Result) : Failed(_code.Exception?.InnerException ?? new TaskCanceledException(_code));
         }
 
         return _events.HasWaiters && _context?.Next is null
@@ -239,6 +264,19 @@ internal sealed class OrchestrationTurn(
             : throw new InvalidOperationException(
                 "The orchestrator waits, but for nothing that the host could ever complete: "
                 + $"no activity, sub-orchestration, timer or external event is open. {TurnThread.Rule}");
+    }
+
+    private OrchestratorAction Succeeded(object? result)
+    {
+        try
+        {
+            return Complete(Ended(result));
+        }
+        catch (Exception unwritable)
+        {
+            // The result has no JSON form: a failure of the code, and what it asked for besides still counts.
+            return Failed(unwritable);
+        }
     }
 
     private CompleteOrchestrationAction Ended(object? result)

@@ -36,7 +36,8 @@ internal static class RetryLoop
                 delay = next;
             }
 
-            await context.CreateTimer(delay, CancellationToken.None).ConfigureAwait(true);
+            TimeSpan longest = DateTime.MaxValue - context.CurrentUtcDateTime;
+            await context.CreateTimer(delay < longest ? delay : longest, CancellationToken.None).ConfigureAwait(true);
         }
     }
 
