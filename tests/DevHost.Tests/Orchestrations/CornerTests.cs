@@ -25,12 +25,10 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
                 : RawAnswers.Of(RawAnswers.Complete(1, OrchestrationStatus.Completed)))
             .RawOrchestrator("Child", _ => RawAnswers.Of(RawAnswers.Send("sink", 0, "news", "1"), RawAnswers.Complete(1, OrchestrationStatus.Completed)))
             .Orchestrator("Sink", async c => { await c.WaitForExternalEvent<string>("end"); return null; });
-        var refused = 0;
         var first = await _hub.StartEngineAsync(App(), new ScriptedStorage(async (_, body, next, _) =>
         {
             if (body.Contains("m-s-", StringComparison.Ordinal))
             {
-                Interlocked.Increment(ref refused);
                 throw ScriptedStorage.Cut();
             }
 
@@ -42,14 +40,7 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
             await first.StartAsync("Parent", $"p{n}");
         }
 
-        using (var p = new CancellationTokenSource(EngineHub.Patience))
-        {
-            while (await _hub.Table.QueryAsync<TableEntity>("Status eq 'Completed' and Open eq true", cancellationToken: p.Token).CountAsync(p.Token) < 10)
-            {
-                await Task.Delay(20, p.Token);
-            }
-        }
-
+        await UntilRowsAsync("Status eq 'Completed' and Open eq true", count => count == 10);
         await first.DisposeAsync();
         var second = await _hub.StartEngineAsync(App(), options: _hub.Options with { MaxConcurrentOrchestratorFunctions = 1 });
         for (var n = 0; n < 10; n++)
@@ -150,18 +141,14 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
 
         // A client asks the second engine after the receiver; it takes it up, and its turn takes the event.
         await second.Instances.GetAsync("receiver", false, CancellationToken.None);
-        await EngineHub.UntilAsync(() => second.Instances.HistoryAsync("receiver", CancellationToken.None).Result.Any(e => e.EventRaised is not null));
-        await second.EndOfAsync("sender");
-        await EngineHub.UntilAsync(() => second.Instances.GetAsync("sender", false, CancellationToken.None).Result!.IsFinished);
-        await _hub.Table.QueryAsync<TableEntity>().CountAsync();
-        using (var p = new CancellationTokenSource(EngineHub.Patience))
+        using var patience = new CancellationTokenSource(EngineHub.Patience);
+        while (!(await second.Instances.HistoryAsync("receiver", patience.Token)).Any(e => e.EventRaised is not null))
         {
-            while (await _hub.Table.QueryAsync<TableEntity>("PartitionKey eq 'sender' and Open eq true", cancellationToken: p.Token).AnyAsync(p.Token))
-            {
-                await Task.Delay(20, p.Token);
-            }
+            await Task.Delay(20, patience.Token);
         }
 
+        await second.UntilAsync("sender", status => status.IsFinished);
+        await UntilRowsAsync("PartitionKey eq 'sender' and Open eq true", count => count == 0);
         await second.Instances.RaiseEventAsync("receiver", "end", null, CancellationToken.None);
         await second.EndOfAsync("receiver");
         Assert.Single(await second.Instances.HistoryAsync("receiver", CancellationToken.None), e => e.EventRaised?.Name == "news");
@@ -268,18 +255,7 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => what == "event"
             ? engine.Instances.RaiseEventAsync("one", "end", null, client.Token)
             : engine.Instances.StartAsync("Plain", "one", null, client.Token));
-        using var p = new CancellationTokenSource(EngineHub.Patience);
-        try
-        {
-            while (!await _hub.Table.QueryAsync<TableEntity>("PartitionKey eq 'one' and Status eq 'Completed'", cancellationToken: p.Token).AnyAsync(p.Token))
-            {
-                await Task.Delay(50, p.Token);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            Assert.Fail("In the table, but the engine does not do it. " + string.Join(",", await _hub.Table.QueryAsync<TableEntity>().Select(r => r.RowKey + " " + (r.TryGetValue("Status", out var s) ? s : "")).ToListAsync()));
-        }
+        await UntilRowsAsync("PartitionKey eq 'one' and Status eq 'Completed'", count => count == 1);
     }
 
     [Theory]
@@ -287,7 +263,8 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
     [InlineData("send")]
     public async Task Several_large_events_are_sent_and_carried_over(string what)
     {
-        var big = Big(500_000);
+        var text = Big(500_000).Trim('"');
+        string[] large = [$"\"{text}\"", $"\"{text[1..]}\"", $"\"{text[..^1]}\""];
         var app = new ScriptedApp()
             .Orchestrator("Eternal", async c =>
             {
@@ -300,15 +277,14 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
 
                 return null;
             })
-            .RawOrchestrator("Sender", _ => RawAnswers.Of(RawAnswers.Send("x", 0, "news", big), RawAnswers.Send("x", 1, "news", big[..^9] + "12345678\""), RawAnswers.Send("x", 2, "news", big), RawAnswers.Complete(3, OrchestrationStatus.Completed)));
+            .RawOrchestrator("Sender", _ => RawAnswers.Of([.. large.Select((payload, n) => RawAnswers.Send("x", n, "news", payload)), RawAnswers.Complete(3, OrchestrationStatus.Completed)]));
         var gate = new TaskCompletionSource();
         app.BeforeTurn = _ => gate.Task;
         var engine = await _hub.StartEngineAsync(app);
         await engine.StartAsync(what == "carry" ? "Eternal" : "Sender", "one", "0");
-        var shuffled = "\"" + new string([.. big.Trim('"').Reverse()]) + "\"";
-        for (var n = 0; n < 3 && what == "carry"; n++)
+        foreach (var payload in what == "carry" ? large : [])
         {
-            await engine.Instances.RaiseEventAsync("one", "news", n == 1 ? shuffled : n == 2 ? "\"" + big[400_000..^1] + big[1..400_000] + "\"" : big, CancellationToken.None);
+            await engine.Instances.RaiseEventAsync("one", "news", payload, CancellationToken.None);
         }
 
         gate.SetResult();
@@ -334,6 +310,7 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
         }
         catch (Exception e) when (e is InstanceRequestException or RequestFailedException)
         {
+            // Whether the event was taken does not matter: it made the engine look at the row.
         }
 
         await engine.UntilAsync("child", s => s.RuntimeStatus == "Failed");
@@ -344,12 +321,7 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
     [Fact]
     public async Task An_instance_whose_input_is_lost_is_not_restarted_without_it()
     {
-        var seen = new System.Collections.Concurrent.ConcurrentBag<string?>();
-        var engine = await _hub.StartEngineAsync(new ScriptedApp().RawOrchestrator("Plain", r =>
-        {
-            seen.Add(RawAnswers.Request(r).NewEvents.First(e => e.ExecutionStarted is not null).ExecutionStarted.Input);
-            return RawAnswers.Of(RawAnswers.Complete(0, OrchestrationStatus.Completed));
-        }));
+        var engine = await _hub.StartEngineAsync(new ScriptedApp().RawOrchestrator("Plain", _ => RawAnswers.Of(RawAnswers.Complete(0, OrchestrationStatus.Completed))));
         await engine.StartAsync("Plain", "one", Big(100_000));
         await engine.EndOfAsync("one");
         await foreach (var row in _hub.Table.QueryAsync<TableEntity>("PartitionKey eq 'one'"))
@@ -360,17 +332,7 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
             }
         }
 
-        try
-        {
-            var id = await engine.Instances.RestartAsync("one", withNewId: true, CancellationToken.None);
-            await engine.EndOfAsync(id);
-        }
-        catch (Exception e) when (e is not Xunit.Sdk.XunitException)
-        {
-            return;
-        }
-
-        Assert.DoesNotContain(null, seen);
+        Assert.Equal(500, (await Assert.ThrowsAsync<InstanceRequestException>(() => engine.Instances.RestartAsync("one", withNewId: true, CancellationToken.None))).Status);
     }
 
     [Fact]
@@ -398,5 +360,15 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
         var status = await engine.Instances.WaitForCompletionAsync("one", EngineHub.Patience, CancellationToken.None);
         Assert.False(engine.Ended.IsCompleted, "engine ended " + engine.Ended.Exception);
         Assert.True(status!.IsFinished, status.RuntimeStatus + " turns: " + app.Calls("Plain"));
+    }
+
+    /// <summary>Waits until so many rows of the hub match.</summary>
+    private async Task UntilRowsAsync(string filter, Func<int, bool> wanted)
+    {
+        using var patience = new CancellationTokenSource(EngineHub.Patience);
+        while (!wanted(await _hub.Table.QueryAsync<TableEntity>(filter, cancellationToken: patience.Token).CountAsync(patience.Token)))
+        {
+            await Task.Delay(20, patience.Token);
+        }
     }
 }
