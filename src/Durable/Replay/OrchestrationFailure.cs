@@ -5,9 +5,10 @@ namespace Baton.Durable.Replay;
 /// <summary>The failure details with which an orchestration ends.</summary>
 internal static class OrchestrationFailure
 {
-    // The host does not fail an instance whose inner failure has this type: it runs the turn again.
+    // Far below the hundred levels of a message that a protobuf reader takes.
     private const int MaxLevels = 32;
 
+    // The host does not fail an instance whose inner failure has this type: it runs the turn again.
     private static readonly string RunAgainType = typeof(OutOfMemoryException).FullName!;
 
     /// <summary>An answer by which the host runs the same turn again. It does not end the instance and changes nothing.</summary>
@@ -37,8 +38,7 @@ internal static class OrchestrationFailure
         return Bounded(details).ToProtocol();
     }
 
-    // Each sub-orchestration on the way up adds a level, and a protobuf reader takes no more than a hundred. The first causes say what happened, the last through
-    // whom it came; what lies between is left out.
+    // Each sub-orchestration on the way up adds a level. The innermost say what happened, the outermost through whom it came; what lies between is left out.
     private static TaskFailureDetails Bounded(TaskFailureDetails details)
     {
         var levels = new List<TaskFailureDetails>();
