@@ -205,16 +205,13 @@ internal sealed class HubStore(TableClient table, string owner)
     /// <returns>How many.</returns>
     public async Task<int> AddPagesAsync(InstanceRecord record, byte[] events, CancellationToken ct)
     {
-        var added = 0;
-        // All are encoded before one is added: what fits no row must leave no page in the way of the turn that says so.
-        foreach (var page in EventPage.Split(events).Select(page => StoredBytes.EncodePage(page.Span)).ToList())
+        var pages = Encoded(events);
+        for (var page = 0; page < pages.Count; page++)
         {
-            var row = new TableEntity(record.Id, HubRows.Page(record.ExecutionId, record.Pages + added++));
-            StoredBytes.WriteChunks(row, page);
-            await table.AddEntityAsync(row, ct);
+            await AddRowAsync(record.Id, HubRows.Page(record.ExecutionId, record.Pages + page), pages[page], ct);
         }
 
-        return added;
+        return pages.Count;
     }
 
     /// <summary>Makes a value ready for the instance row, in a row of its own when it is large.</summary>
@@ -226,17 +223,13 @@ internal sealed class HubStore(TableClient table, string owner)
             return new StoredBytes(encoded, null);
         }
 
-        var row = new TableEntity(id, HubRows.Value(executionId));
-        StoredBytes.WriteChunks(row, encoded);
-        await table.AddEntityAsync(row, ct);
-        return new StoredBytes(null, row.RowKey);
+        return new StoredBytes(null, await AddRowAsync(id, HubRows.Value(executionId), encoded, ct));
     }
 
     /// <summary>The same for events, which may be more than fit one row.</summary>
     public async Task<StoredBytes> StoreEventsAsync(string id, string executionId, IEnumerable<HistoryEvent> events, CancellationToken ct)
     {
-        var bytes = EventPage.Write(events);
-        var pages = EventPage.Split(bytes).Select(page => StoredBytes.EncodePage(page.Span)).ToList();
+        var pages = Encoded(EventPage.Write(events));
         if (pages is [{ Length: <= StoredBytes.MaxInlineBytes } only])
         {
             return new StoredBytes(only, null);
@@ -245,10 +238,7 @@ internal sealed class HubStore(TableClient table, string owner)
         var rows = new List<string>();
         foreach (var page in pages)
         {
-            var row = new TableEntity(id, HubRows.Value(executionId));
-            StoredBytes.WriteChunks(row, page);
-            await table.AddEntityAsync(row, ct);
-            rows.Add(row.RowKey);
+            rows.Add(await AddRowAsync(id, HubRows.Value(executionId), page, ct));
         }
 
         return new StoredBytes(null, string.Join(StoredBytes.RowSeparator, rows));
@@ -327,6 +317,8 @@ internal sealed class HubStore(TableClient table, string owner)
         }
     }
 
+    /// <summary>Deletes the row of an instance that must be as it was read.</summary>
+    /// <exception cref="RequestFailedException">412: it is not.</exception>
     public Task DeleteAsync(InstanceRecord record, CancellationToken ct) => table.DeleteEntityAsync(record.Id, InstanceRecord.RowKey, record.ETag, ct);
 
     public Task DeleteRowAsync(string id, string rowKey, CancellationToken ct) => table.DeleteEntityAsync(id, rowKey, cancellationToken: ct);
@@ -376,6 +368,17 @@ internal sealed class HubStore(TableClient table, string owner)
         {
             // Under its key is one that counts now.
         }
+    }
+
+    // All pages before one is added: what fits no row must leave none in the way of the turn that says so.
+    private static List<byte[]> Encoded(byte[] events) => [.. EventPage.Split(events).Select(page => StoredBytes.EncodePage(page.Span))];
+
+    private async Task<string> AddRowAsync(string id, string rowKey, byte[] encoded, CancellationToken ct)
+    {
+        var row = new TableEntity(id, rowKey);
+        StoredBytes.WriteChunks(row, encoded);
+        await table.AddEntityAsync(row, ct);
+        return rowKey;
     }
 
     private static ETag ETagOf(Response response) => response.Headers.ETag ?? throw new InvalidDataException("The Table service answered an update without an ETag.");
