@@ -187,29 +187,21 @@ public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
     [Fact]
     public async Task A_late_purge_does_not_delete_the_next_instance()
     {
-        var (held, release) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var storage = new HeldStorage((call, _) => call.StartsWith("DELETE", StringComparison.Ordinal));
         var app = new ScriptedApp()
             .RawOrchestrator("Plain", _ => RawAnswers.Of(RawAnswers.Complete(0, OrchestrationStatus.Completed)))
             .Orchestrator("Waiter", async context => await context.WaitForExternalEvent<string>("end"));
-        var first = await _hub.StartEngineAsync(app, new ScriptedStorage(async (call, _, next, _) =>
-        {
-            if (call.StartsWith("DELETE", StringComparison.Ordinal) && held.TrySetResult())
-            {
-                await release.Task;
-            }
-
-            await next();
-        }));
+        var first = await _hub.StartEngineAsync(app, storage.Policy);
         await first.StartAsync("Plain", "one");
         await first.EndOfAsync("one");
         await _hub.UntilNothingIsOpenAsync();
         var purge = first.Instances.PurgeAsync("one", CancellationToken.None);
-        await held.Task.WaitAsync(EngineHub.Patience);
+        await storage.Held.WaitAsync(EngineHub.Patience);
 
         var second = await _hub.StartEngineAsync(app);
         await second.StartAsync("Waiter", "one");
         await second.UntilAsync("one", status => status.RuntimeStatus == "Running");
-        release.SetResult();
+        storage.Release();
 
         Assert.Equal(503, (await Assert.ThrowsAsync<InstanceRequestException>(() => purge)).Status);
         Assert.True(await _hub.Table.QueryAsync<TableEntity>("PartitionKey eq 'one' and RowKey eq 'i'").AnyAsync(), "The new instance's row is gone.");

@@ -1,10 +1,10 @@
-using Azure.Core;
 using Azure.Core.Pipeline;
 
 namespace Baton.DevHost.Tests.Orchestrations;
 
-/// <summary>Holds the first call to storage that carries a text, as if its process slept; all others go through.</summary>
-public sealed class HeldStorage(string text) : HttpPipelinePolicy
+/// <summary>Holds the first call to storage of a kind, as if its process slept; all others go through.</summary>
+/// <param name="isIt">Says by method and path, and by the body, whether a call is of the kind.</param>
+internal sealed class HeldStorage(Func<string, string, bool> isIt)
 {
     private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -12,22 +12,16 @@ public sealed class HeldStorage(string text) : HttpPipelinePolicy
     /// <summary>Completes when a call is held.</summary>
     public Task Held => _held.Task;
 
-    public void Release() => _released.TrySetResult();
-
-    public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
+    /// <summary>For the engine whose calls these are.</summary>
+    public HttpPipelinePolicy Policy => new ScriptedStorage(async (call, body, next, _) =>
     {
-        if (message.Request.Content is { } content)
+        if (isIt(call, body) && _held.TrySetResult())
         {
-            using var body = new MemoryStream();
-            await content.WriteToAsync(body, message.CancellationToken);
-            if (System.Text.Encoding.UTF8.GetString(body.ToArray()).Contains(text, StringComparison.Ordinal) && _held.TrySetResult())
-            {
-                await _released.Task;
-            }
+            await _released.Task;
         }
 
-        await ProcessNextAsync(message, pipeline);
-    }
+        await next();
+    });
 
-    public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) => throw new NotSupportedException("Storage is called asynchronously.");
+    public void Release() => _released.TrySetResult();
 }

@@ -25,14 +25,14 @@ public sealed class LostHubTests(AzuriteFixture azurite) : IAsyncDisposable
         var (asleep, awake) = (new TaskCompletionSource(), new TaskCompletionSource());
         var storage = something switch
         {
-            "a commit" => new HeldStorage("\"Completed\""),
-            "a send" => new HeldStorage("m-s-"),
+            "a commit" => new HeldStorage((_, body) => body.Contains("\"Completed\"", StringComparison.Ordinal)),
+            "a send" => new HeldStorage((_, body) => body.Contains("m-s-", StringComparison.Ordinal)),
             _ => null,
         };
         var sleepy = App(
             inTurn: () => Sleep(something == "a turn"),
             inActivity: () => Sleep(something == "an activity"));
-        var first = await _hub.StartEngineAsync(sleepy, storage);
+        var first = await _hub.StartEngineAsync(sleepy, storage?.Policy);
         await first.StartAsync("Receiver", "receiver");
         await first.UntilAsync("receiver", status => status.RuntimeStatus == "Running");
         await first.StartAsync("Sender", "sender");

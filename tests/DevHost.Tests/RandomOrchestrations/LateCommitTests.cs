@@ -1,5 +1,3 @@
-using Azure.Core;
-using Azure.Core.Pipeline;
 using Baton.DevHost.Orchestrations;
 using Baton.DevHost.Tests.FunctionsHost;
 using Baton.DevHost.Tests.Orchestrations;
@@ -19,9 +17,10 @@ public sealed class LateCommitTests(AzuriteFixture azurite)
         var account = azurite.NewAccount();
         var table = new TableServiceClient(account).GetTableClient("TestHubInstances");
         await using var hub = new EngineHub(account);
-        var storage = new HeldCommit();
+        var isArmed = false;
+        var storage = new HeldStorage((call, _) => Volatile.Read(ref isArmed) && call.StartsWith("PUT", StringComparison.Ordinal) && call.Contains("RowKey", StringComparison.Ordinal));
         var open = new TaskCompletionSource();
-        var first = await hub.StartEngineAsync(App(storage.Arm, Task.CompletedTask), storage, hub.Options with { LeaseRenewal = TimeSpan.FromSeconds(10) });
+        var first = await hub.StartEngineAsync(App(() => Volatile.Write(ref isArmed, true), Task.CompletedTask), storage.Policy, hub.Options with { LeaseRenewal = TimeSpan.FromSeconds(10) });
         await first.StartAsync("Root", "root");
         await storage.Held.WaitAsync(EngineHub.Patience);
         var rows = await table.QueryAsync<TableEntity>().CountAsync();
@@ -50,30 +49,4 @@ public sealed class LateCommitTests(AzuriteFixture azurite)
             await context.CallActivityAsync<string>("Bulk", 0);
             return "done";
         });
-
-    private sealed class HeldCommit : HttpPipelinePolicy
-    {
-        private readonly TaskCompletionSource _held = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly TaskCompletionSource _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private volatile bool _isArmed;
-
-        public Task Held => _held.Task;
-
-        public void Arm() => _isArmed = true;
-
-        public void Release() => _release.TrySetResult();
-
-        public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
-        {
-            if (_isArmed && message.Request.Method == RequestMethod.Put && message.Request.Uri.Path.Contains("RowKey", StringComparison.Ordinal))
-            {
-                _held.TrySetResult();
-                await _release.Task;
-            }
-
-            await ProcessNextAsync(message, pipeline);
-        }
-
-        public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) => throw new NotSupportedException();
-    }
 }
