@@ -160,11 +160,11 @@ internal static class WalBench
                 "tail",
                 term,
                 "bench",
-                (_, _) =>
+                new WalReplay((_, _) =>
                 {
                     replayed++;
                     return ValueTask.CompletedTask;
-                },
+                }),
                 cancellationToken));
             await opened!.DisposeAsync();
             if (replayed != TailRecords)

@@ -38,7 +38,7 @@ internal sealed partial class ChannelOpener(
             channel,
             term,
             node.Value.Id,
-            (lsn, record) =>
+            new WalReplay((lsn, record) =>
             {
                 if (machine.Apply(lsn, record).Ack is { Source: not null } ack)
                 {
@@ -47,7 +47,7 @@ internal sealed partial class ChannelOpener(
 
                 sizes.Apply(record);
                 return ValueTask.CompletedTask;
-            },
+            }),
             CancellationToken.None);
         sizes.Keep([.. machine.OpenTransactions.Select(t => t.TxnId)]);
         var led = new LedChannel(machine, writer, store, new BroadcastAcks(channel, controlPlane, time, log), sizes, _around);

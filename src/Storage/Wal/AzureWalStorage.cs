@@ -1,9 +1,5 @@
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Azure;
-using Azure.Storage.Blobs;
-using Azure.Storage.Blobs.Models;
-using Azure.Storage.Blobs.Specialized;
 using Baton.Storage.Tables;
 
 namespace Baton.Storage.Wal;
@@ -11,25 +7,31 @@ namespace Baton.Storage.Wal;
 /// <summary>The log's storage calls on Azure Storage: append blobs in one container, manifests in one table.</summary>
 internal sealed class AzureWalStorage : IWalStorage
 {
-    private const string ContainerName = "wal";
+    private const string SegmentsContainer = "wal";
+    private const string SnapshotsContainer = "snapshots";
     private const string TableName = "WalManifests";
     private const string ManifestRow = "manifest";
 
     private readonly TableClient _manifests;
-    private readonly BlobContainerClient _reads;
-    private readonly BlobContainerClient _writes;
+    private readonly AzureAppendBlobs _segments;
+    private readonly AzureAppendBlobs _snapshots;
 
     public AzureWalStorage(BatonStorage storage)
     {
         _manifests = storage.Tables.GetTableClient(TableName);
-        _reads = storage.Blobs.GetBlobContainerClient(ContainerName);
-        _writes = storage.SingleAttemptBlobs.GetBlobContainerClient(ContainerName);
+        _segments = new AzureAppendBlobs(storage, SegmentsContainer);
+        _snapshots = new AzureAppendBlobs(storage, SnapshotsContainer);
     }
 
-    /// <summary>Creates container and table unless they are there.</summary>
+    public IAppendBlobs Segments => _segments;
+
+    public IAppendBlobs Snapshots => _snapshots;
+
+    /// <summary>Creates containers and table unless they are there.</summary>
     public async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        await _reads.CreateIfNotExistsAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
+        await _segments.PrepareAsync(cancellationToken).ConfigureAwait(false);
+        await _snapshots.PrepareAsync(cancellationToken).ConfigureAwait(false);
         await _manifests.CreateIfNotExistsAsync(cancellationToken).ConfigureAwait(false);
     }
 
@@ -66,90 +68,6 @@ internal sealed class AzureWalStorage : IWalStorage
             cancellationToken);
     }
 
-    public Task CreateAsync(string segment, CancellationToken cancellationToken) => CallAsync(
-        "create segment",
-        async () =>
-        {
-            try
-            {
-                var options = new AppendBlobCreateOptions { Conditions = new AppendBlobRequestConditions { IfNoneMatch = ETag.All } };
-                await _writes.GetAppendBlobClient(segment).CreateAsync(options, cancellationToken).ConfigureAwait(false);
-            }
-            catch (RequestFailedException failure) when (failure.Status is 409 or 412 && failure.ErrorCode is "BlobAlreadyExists" or "ConditionNotMet")
-            {
-                // There already: whose it is shows at the first append.
-            }
-
-            return true;
-        },
-        cancellationToken);
-
-    public Task<AppendOutcome> AppendAsync(string segment, long position, ReadOnlyMemory<byte> block, CancellationToken cancellationToken) => CallAsync(
-        "append block",
-        async () =>
-        {
-            using var content = MemoryMarshal.TryGetArray(block, out var array)
-                ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false)
-                : new MemoryStream(block.ToArray());
-            try
-            {
-                var options = new AppendBlobAppendBlockOptions { Conditions = new AppendBlobRequestConditions { IfAppendPositionEqual = position } };
-                await _writes.GetAppendBlobClient(segment).AppendBlockAsync(content, options, cancellationToken).ConfigureAwait(false);
-                return AppendOutcome.Appended;
-            }
-            catch (RequestFailedException failure) when (failure.Status == 412)
-            {
-                return AppendOutcome.PositionMoved;
-            }
-            catch (RequestFailedException failure) when (failure is { Status: 409, ErrorCode: "BlobIsSealed" })
-            {
-                return AppendOutcome.Sealed;
-            }
-        },
-        cancellationToken);
-
-    public Task SealAsync(string segment, CancellationToken cancellationToken) => CallAsync(
-        "seal segment",
-        async () =>
-        {
-            try
-            {
-                await _writes.GetAppendBlobClient(segment).SealAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
-            }
-            catch (RequestFailedException failure) when (failure is { Status: 409, ErrorCode: "BlobIsSealed" })
-            {
-                // Sealed before: the same.
-            }
-            catch (RequestFailedException failure) when (failure.Status == 404)
-            {
-                throw new WalSegmentMissingException(segment, failure);
-            }
-
-            return true;
-        },
-        cancellationToken);
-
-    public Task<Stream?> ReadAsync(string segment, long offset, CancellationToken cancellationToken) => CallAsync<Stream?>(
-        "read segment",
-        async () =>
-        {
-            try
-            {
-                var options = new BlobDownloadOptions { Range = new HttpRange(offset) };
-                var answer = await _reads.GetAppendBlobClient(segment).DownloadStreamingAsync(options, cancellationToken).ConfigureAwait(false);
-                return answer.Value.Content;
-            }
-            catch (RequestFailedException failure) when (failure.Status == 416)
-            {
-                return null;
-            }
-            catch (RequestFailedException failure) when (failure.Status == 404)
-            {
-                throw new WalSegmentMissingException(segment, failure);
-            }
-        },
-        cancellationToken);
-
     /// <summary>Whether <paramref name="failure"/> leaves open if the call was done, and so may be tried again.</summary>
     public static bool IsUncertain(Exception failure) => failure switch
     {
@@ -162,7 +80,8 @@ internal sealed class AzureWalStorage : IWalStorage
         _ => false,
     };
 
-    private static async Task<T> CallAsync<T>(string call, Func<Task<T>> send, CancellationToken cancellationToken)
+    /// <summary>Runs a call; what it fails with says whether its end is certain.</summary>
+    public static async Task<T> CallAsync<T>(string call, Func<Task<T>> send, CancellationToken cancellationToken)
     {
         try
         {

@@ -77,9 +77,9 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
         var blob = tail.BlobName(channel);
         try
         {
-            await retry.RunAsync("seal a segment", token => storage.SealAsync(blob, token), cancellationToken).ConfigureAwait(false);
+            await retry.RunAsync("seal a segment", token => storage.Segments.SealAsync(blob, token), cancellationToken).ConfigureAwait(false);
         }
-        catch (WalSegmentMissingException failure)
+        catch (WalBlobMissingException failure)
         {
             throw new WalDamagedException(channel, blob, 0, tail.FirstLsn, tail.LastLsn, "the blob is missing", failure);
         }
@@ -95,7 +95,7 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
     {
         var (channel, term) = (held.Manifest.Channel, held.Manifest.Term);
         var segment = new WalSegment(term, nextLsn);
-        await retry.RunAsync("create a segment", token => storage.CreateAsync(segment.BlobName(channel), token), cancellationToken).ConfigureAwait(false);
+        await retry.RunAsync("create a segment", token => storage.Segments.CreateAsync(segment.BlobName(channel), token), cancellationToken).ConfigureAwait(false);
         var appender = new WalSegmentAppender(storage, retry, channel, segment);
         await appender.AppendAsync(new WalSegmentHeader(channel, term, nextLsn, time.GetUtcNow()).Encode(), cancellationToken).ConfigureAwait(false);
 

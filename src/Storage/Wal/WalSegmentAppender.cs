@@ -24,7 +24,7 @@ internal sealed class WalSegmentAppender(IWalStorage storage, WalRetry retry, st
     /// <exception cref="WalFaultedException">Whether it is in the segment could not be found out.</exception>
     public async Task AppendAsync(ReadOnlyMemory<byte> block, CancellationToken cancellationToken)
     {
-        var outcome = await retry.RunAsync("append a block", token => storage.AppendAsync(_blob, Length, block, token), cancellationToken).ConfigureAwait(false);
+        var outcome = await retry.RunAsync("append a block", token => storage.Segments.AppendAsync(_blob, Length, block, token), cancellationToken).ConfigureAwait(false);
         if (outcome != AppendOutcome.Appended && !await IsThereAsync(block, cancellationToken).ConfigureAwait(false))
         {
             throw new WalFencedException(channel, Segment.Term, outcome == AppendOutcome.Sealed ? "its segment is sealed" : "its segment ends elsewhere");
@@ -38,7 +38,7 @@ internal sealed class WalSegmentAppender(IWalStorage storage, WalRetry retry, st
         "read a block back",
         async token =>
         {
-            var stream = await storage.ReadAsync(_blob, Length, token).ConfigureAwait(false);
+            var stream = await storage.Segments.ReadAsync(_blob, Length, token).ConfigureAwait(false);
             if (stream is null)
             {
                 return false;

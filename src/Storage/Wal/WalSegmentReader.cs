@@ -40,7 +40,7 @@ internal sealed class WalSegmentReader : IAsyncDisposable
             {
                 return await ReadNextAsync(token).ConfigureAwait(false);
             }
-            catch (WalSegmentMissingException failure)
+            catch (WalBlobMissingException failure)
             {
                 throw Damaged("the blob is missing", failure);
             }
@@ -75,7 +75,7 @@ internal sealed class WalSegmentReader : IAsyncDisposable
     {
         if (_stream is null)
         {
-            var content = await _storage.ReadAsync(_blob, Place.Offset, cancellationToken).ConfigureAwait(false);
+            var content = await _storage.Segments.ReadAsync(_blob, Place.Offset, cancellationToken).ConfigureAwait(false);
             if (content is null)
             {
                 return Place.Offset == 0 ? throw Damaged("the header is missing") : null;

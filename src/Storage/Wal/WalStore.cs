@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Baton.Core.Wal;
 using Microsoft.Extensions.Logging;
 
 namespace Baton.Storage.Wal;
@@ -41,13 +40,13 @@ public sealed class WalStore
     /// <param name="channel">The channel.</param>
     /// <param name="term">The term; must be above the channel's present one.</param>
     /// <param name="owner">Who opens, for people to read.</param>
-    /// <param name="onRecord">Gets LSN and record of everything in the log, before this returns.</param>
+    /// <param name="replay">Is given the log before this returns; null to take the channel over without looking at what it holds.</param>
     /// <param name="cancellationToken">Gives up; the channel is then in need of another, higher, opening.</param>
     /// <exception cref="WalTermRefusedException">The channel's term is not below <paramref name="term"/>.</exception>
     /// <exception cref="WalFencedException">Another opener came in between.</exception>
     /// <exception cref="WalDamagedException">The log cannot be read to its end.</exception>
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
-    public async Task<WalWriter> OpenAsync(string channel, long term, string owner, Func<long, WalRecord, ValueTask>? onRecord, CancellationToken cancellationToken)
+    public async Task<WalWriter> OpenAsync(string channel, long term, string owner, WalReplay? replay, CancellationToken cancellationToken)
     {
         CheckName(channel);
         ArgumentOutOfRangeException.ThrowIfLessThan(term, 1);
@@ -58,7 +57,7 @@ public sealed class WalStore
             await _fence.SealAsync(channel, tail, cancellationToken).ConfigureAwait(false);
         }
 
-        var ended = await _reader.ReplayAsync(held.Manifest, onRecord, cancellationToken).ConfigureAwait(false);
+        var ended = await _reader.ReplayAsync(held.Manifest, replay?.OnRecord, cancellationToken).ConfigureAwait(false);
         var nextLsn = ended?.LastLsn + 1 ?? held.Manifest.FirstLsnAfterSealed;
         var (now, appender) = await _fence.StartSegmentAsync(held, ended, nextLsn, cancellationToken).ConfigureAwait(false);
         _reader.Note(now.Manifest);

@@ -32,11 +32,11 @@ internal static class WalTestExtensions
         channel,
         term,
         "test",
-        (lsn, record) =>
+        new WalReplay((lsn, record) =>
         {
             replayed?.Add((lsn, record.Text()));
             return ValueTask.CompletedTask;
-        },
+        }),
         CancellationToken.None);
 
     public static Task AppendAsync(this WalWriter writer, params string[] texts) => writer.Append([.. texts.Select(Message)]).Durable;

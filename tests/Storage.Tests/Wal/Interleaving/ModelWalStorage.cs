@@ -195,7 +195,7 @@ internal sealed class ModelWalStorage
                 result = apply();
             }
         }
-        catch (WalSegmentMissingException failure)
+        catch (WalBlobMissingException failure)
         {
             answer.SetException(failure);
             return;
@@ -204,7 +204,7 @@ internal sealed class ModelWalStorage
         answer.SetResult(result);
     }
 
-    private Segment Find(string segment) => _segments.TryGetValue(segment, out var found) ? found : throw new WalSegmentMissingException(segment);
+    private Segment Find(string segment) => _segments.TryGetValue(segment, out var found) ? found : throw new WalBlobMissingException(segment);
 
     private sealed record PendingCall(string What, bool Writes, Action Do, Action Apply, Action Lose);
 
@@ -217,6 +217,10 @@ internal sealed class ModelWalStorage
 
     private sealed class ActorStorage(ModelWalStorage model, string? actor) : IWalStorage
     {
+        public IAppendBlobs Segments { get; } = new ActorBlobs(model, actor, "wal/");
+
+        public IAppendBlobs Snapshots { get; } = new ActorBlobs(model, actor, "snapshots/");
+
         public Task<VersionedManifest?> ReadManifestAsync(string channel, CancellationToken cancellationToken) =>
             model.Call(actor, "read manifest", writes: false, () => model._manifests.GetValueOrDefault(channel));
 
@@ -232,14 +236,17 @@ internal sealed class ModelWalStorage
                 model._manifests[manifest.Channel] = new VersionedManifest(manifest, etag);
                 return etag;
             });
+    }
 
-        public Task CreateAsync(string segment, CancellationToken cancellationToken) =>
-            model.Call(actor, $"create {segment}", writes: true, () => model._segments.TryAdd(segment, new Segment()));
+    private sealed class ActorBlobs(ModelWalStorage model, string? actor, string container) : IAppendBlobs
+    {
+        public Task CreateAsync(string blob, CancellationToken cancellationToken) =>
+            model.Call(actor, $"create {blob}", writes: true, () => model._segments.TryAdd(container + blob, new Segment()));
 
-        public Task<AppendOutcome> AppendAsync(string segment, long position, ReadOnlyMemory<byte> block, CancellationToken cancellationToken) =>
-            model.Call(actor, $"append {block.Length} bytes at {position} of {segment}", writes: true, () =>
+        public Task<AppendOutcome> AppendAsync(string blob, long position, ReadOnlyMemory<byte> block, CancellationToken cancellationToken) =>
+            model.Call(actor, $"append {block.Length} bytes at {position} of {blob}", writes: true, () =>
             {
-                var found = model.Find(segment);
+                var found = model.Find(container + blob);
                 if (found.Sealed)
                 {
                     return AppendOutcome.Sealed;
@@ -254,14 +261,21 @@ internal sealed class ModelWalStorage
                 return AppendOutcome.Appended;
             });
 
-        public Task SealAsync(string segment, CancellationToken cancellationToken) =>
-            model.Call(actor, $"seal {segment}", writes: true, () => model.Find(segment).Sealed = true);
+        public Task SealAsync(string blob, CancellationToken cancellationToken) =>
+            model.Call(actor, $"seal {blob}", writes: true, () => model.Find(container + blob).Sealed = true);
 
-        public Task<Stream?> ReadAsync(string segment, long offset, CancellationToken cancellationToken) =>
-            model.Call<Stream?>(actor, $"read {segment} from {offset}", writes: false, () =>
+        public Task<Stream?> ReadAsync(string blob, long offset, CancellationToken cancellationToken) =>
+            model.Call<Stream?>(actor, $"read {blob} from {offset}", writes: false, () =>
             {
-                var bytes = model.Find(segment).Bytes;
+                var bytes = model.Find(container + blob).Bytes;
                 return offset >= bytes.Count ? null : new MemoryStream([.. bytes.Skip((int)offset)]);
             });
+
+        public Task<IReadOnlyList<string>> ListAsync(string prefix, CancellationToken cancellationToken) =>
+            model.Call<IReadOnlyList<string>>(actor, $"list {container}{prefix}", writes: false, () =>
+                [.. model._segments.Keys.Where(k => k.StartsWith(container + prefix, StringComparison.Ordinal)).Select(k => k[container.Length..]).Order(StringComparer.Ordinal)]);
+
+        public Task DeleteAsync(string blob, CancellationToken cancellationToken) =>
+            model.Call(actor, $"delete {blob}", writes: true, () => model._segments.Remove(container + blob));
     }
 }

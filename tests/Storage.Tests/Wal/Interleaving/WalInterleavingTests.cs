@@ -127,7 +127,7 @@ public sealed class WalInterleavingTests
         {
             try
             {
-                var writer = await Store(storage).OpenAsync(Channel, term, name, (lsn, record) => See(name, lsn, record), CancellationToken.None);
+                var writer = await Store(storage).OpenAsync(Channel, term, name, new WalReplay((lsn, record) => See(name, lsn, record)), CancellationToken.None);
                 for (var n = 0; n < appends; n++)
                 {
                     // One or two records in one append: in the log together or not at all.

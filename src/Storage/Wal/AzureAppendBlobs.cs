@@ -1,0 +1,120 @@
+using System.Runtime.InteropServices;
+using Azure;
+using Azure.Storage.Blobs;
+using Azure.Storage.Blobs.Models;
+using Azure.Storage.Blobs.Specialized;
+
+namespace Baton.Storage.Wal;
+
+/// <summary>A container of append blobs in Azure Storage.</summary>
+internal sealed class AzureAppendBlobs(BatonStorage storage, string container) : IAppendBlobs
+{
+    private readonly BlobContainerClient _reads = storage.Blobs.GetBlobContainerClient(container);
+    private readonly BlobContainerClient _writes = storage.SingleAttemptBlobs.GetBlobContainerClient(container);
+
+    /// <summary>Creates the container unless it is there.</summary>
+    public Task PrepareAsync(CancellationToken cancellationToken) => _reads.CreateIfNotExistsAsync(cancellationToken: cancellationToken);
+
+    public Task CreateAsync(string blob, CancellationToken cancellationToken) => AzureWalStorage.CallAsync(
+        $"create a blob of {container}",
+        async () =>
+        {
+            try
+            {
+                var options = new AppendBlobCreateOptions { Conditions = new AppendBlobRequestConditions { IfNoneMatch = ETag.All } };
+                await _writes.GetAppendBlobClient(blob).CreateAsync(options, cancellationToken).ConfigureAwait(false);
+            }
+            catch (RequestFailedException failure) when (failure.Status is 409 or 412 && failure.ErrorCode is "BlobAlreadyExists" or "ConditionNotMet")
+            {
+                // There already: whose it is shows at the first append.
+            }
+
+            return true;
+        },
+        cancellationToken);
+
+    public Task<AppendOutcome> AppendAsync(string blob, long position, ReadOnlyMemory<byte> block, CancellationToken cancellationToken) => AzureWalStorage.CallAsync(
+        $"append to a blob of {container}",
+        async () =>
+        {
+            using var content = MemoryMarshal.TryGetArray(block, out var array)
+                ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false)
+                : new MemoryStream(block.ToArray());
+            try
+            {
+                var options = new AppendBlobAppendBlockOptions { Conditions = new AppendBlobRequestConditions { IfAppendPositionEqual = position } };
+                await _writes.GetAppendBlobClient(blob).AppendBlockAsync(content, options, cancellationToken).ConfigureAwait(false);
+                return AppendOutcome.Appended;
+            }
+            catch (RequestFailedException failure) when (failure.Status == 412)
+            {
+                return AppendOutcome.PositionMoved;
+            }
+            catch (RequestFailedException failure) when (failure is { Status: 409, ErrorCode: "BlobIsSealed" })
+            {
+                return AppendOutcome.Sealed;
+            }
+        },
+        cancellationToken);
+
+    public Task SealAsync(string blob, CancellationToken cancellationToken) => AzureWalStorage.CallAsync(
+        $"seal a blob of {container}",
+        async () =>
+        {
+            try
+            {
+                await _writes.GetAppendBlobClient(blob).SealAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
+            }
+            catch (RequestFailedException failure) when (failure is { Status: 409, ErrorCode: "BlobIsSealed" })
+            {
+                // Sealed before: the same.
+            }
+            catch (RequestFailedException failure) when (failure.Status == 404)
+            {
+                throw new WalBlobMissingException(blob, failure);
+            }
+
+            return true;
+        },
+        cancellationToken);
+
+    public Task<Stream?> ReadAsync(string blob, long offset, CancellationToken cancellationToken) => AzureWalStorage.CallAsync<Stream?>(
+        $"read a blob of {container}",
+        async () =>
+        {
+            try
+            {
+                var options = new BlobDownloadOptions { Range = new HttpRange(offset) };
+                var answer = await _reads.GetAppendBlobClient(blob).DownloadStreamingAsync(options, cancellationToken).ConfigureAwait(false);
+                return answer.Value.Content;
+            }
+            catch (RequestFailedException failure) when (failure.Status == 416)
+            {
+                return null;
+            }
+            catch (RequestFailedException failure) when (failure.Status == 404)
+            {
+                throw new WalBlobMissingException(blob, failure);
+            }
+        },
+        cancellationToken);
+
+    public Task<IReadOnlyList<string>> ListAsync(string prefix, CancellationToken cancellationToken) => AzureWalStorage.CallAsync<IReadOnlyList<string>>(
+        $"list blobs of {container}",
+        async () =>
+        {
+            var names = new List<string>();
+            await foreach (var item in _reads.GetBlobsAsync(prefix: prefix, cancellationToken: cancellationToken).ConfigureAwait(false))
+            {
+                names.Add(item.Name);
+            }
+
+            return names;
+        },
+        cancellationToken);
+
+    public Task DeleteAsync(string blob, CancellationToken cancellationToken) => AzureWalStorage.CallAsync(
+        $"delete a blob of {container}",
+        async () => await _reads.GetAppendBlobClient(blob).DeleteIfExistsAsync(cancellationToken: cancellationToken).ConfigureAwait(false),
+        cancellationToken);
+}
