@@ -78,23 +78,28 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
         },
         cancellationToken);
 
-    public Task<Stream?> ReadAsync(string blob, long offset, CancellationToken cancellationToken) => AzureWalStorage.CallAsync<Stream?>(
+    public Task<int> ReadAsync(string blob, long offset, Memory<byte> target, CancellationToken cancellationToken) => AzureWalStorage.CallAsync(
         $"read a blob of {container}",
         async () =>
         {
             try
             {
-                var options = new BlobDownloadOptions { Range = new HttpRange(offset) };
-                var answer = await _reads.GetAppendBlobClient(blob).DownloadStreamingAsync(options, cancellationToken).ConfigureAwait(false);
-                return answer.Value.Content;
+                var options = new BlobDownloadOptions { Range = new HttpRange(offset, target.Length) };
+                using var answer = (await _reads.GetAppendBlobClient(blob).DownloadStreamingAsync(options, cancellationToken).ConfigureAwait(false)).Value;
+                return await answer.Content.ReadAtLeastAsync(target, target.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
             }
             catch (RequestFailedException failure) when (failure.Status == 416)
             {
-                return null;
+                return 0;
             }
             catch (RequestFailedException failure) when (failure.Status == 404)
             {
                 throw new WalBlobMissingException(blob, failure);
+            }
+            catch (RequestFailedException failure) when (failure.Status == 412)
+            {
+                // The client's own refusal to go on with a broken download of a blob that has grown since.
+                throw new WalStorageUncertainException($"read a blob of {container}", failure);
             }
         },
         cancellationToken);

@@ -13,9 +13,9 @@ internal interface IAppendBlobs
     /// <exception cref="WalBlobMissingException">There is no such blob.</exception>
     public Task SealAsync(string blob, CancellationToken cancellationToken);
 
-    /// <summary>The bytes of a blob from <paramref name="offset"/> to its present end, or null when it ends there.</summary>
+    /// <summary>Fills <paramref name="target"/> with the bytes from <paramref name="offset"/> on. Returns how many there were: fewer than asked for at the blob's present end, 0 behind it.</summary>
     /// <exception cref="WalBlobMissingException">There is no such blob.</exception>
-    public Task<Stream?> ReadAsync(string blob, long offset, CancellationToken cancellationToken);
+    public Task<int> ReadAsync(string blob, long offset, Memory<byte> target, CancellationToken cancellationToken);
 
     /// <summary>The names of all blobs that begin with <paramref name="prefix"/>, in order.</summary>
     public Task<IReadOnlyList<string>> ListAsync(string prefix, CancellationToken cancellationToken);

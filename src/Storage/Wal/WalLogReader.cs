@@ -70,21 +70,18 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry)
     {
         var blob = segment.BlobName(channel);
         var reader = new WalSegmentReader(storage, retry, channel, segment, Index.Find(blob, segment, fromLsn));
-        await using (reader.ConfigureAwait(false))
+        while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
         {
-            while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
+            Index.Note(blob, reader.Place);
+            if (batch.LastLsn >= fromLsn)
             {
-                Index.Note(blob, reader.Place);
-                if (batch.LastLsn >= fromLsn)
-                {
-                    yield return batch;
-                }
+                yield return batch;
             }
+        }
 
-            if (segment.LastLsn is { } last && reader.Place.Lsn != last + 1)
-            {
-                throw new WalDamagedException(channel, blob, reader.Place.Offset, reader.Place.Lsn, last, $"the sealed segment ends at LSN {reader.Place.Lsn - 1}, not {last}");
-            }
+        if (segment.LastLsn is { } last && reader.Place.Lsn != last + 1)
+        {
+            throw new WalDamagedException(channel, blob, reader.Place.Offset, reader.Place.Lsn, last, $"the sealed segment ends at LSN {reader.Place.Lsn - 1}, not {last}");
         }
     }
 
@@ -117,19 +114,16 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry)
     {
         var blob = tail.BlobName(channel);
         var reader = new WalSegmentReader(storage, retry, channel, tail, new WalSegmentPlace(tail.FirstLsn, 0));
-        await using (reader.ConfigureAwait(false))
+        while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
         {
-            while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
+            Index.Note(blob, reader.Place);
+            if (onRecord is not null)
             {
-                Index.Note(blob, reader.Place);
-                if (onRecord is not null)
-                {
-                    await HandAsync(batch, onRecord).ConfigureAwait(false);
-                }
+                await HandAsync(batch, onRecord).ConfigureAwait(false);
             }
-
-            return tail with { LastLsn = reader.Place.Lsn - 1, LengthBytes = reader.Place.Offset };
         }
+
+        return tail with { LastLsn = reader.Place.Lsn - 1, LengthBytes = reader.Place.Offset };
     }
 
     private static async ValueTask HandAsync(WalBatch batch, Func<long, WalRecord, ValueTask> onRecord)

@@ -38,18 +38,9 @@ internal sealed class WalSegmentAppender(IWalStorage storage, WalRetry retry, st
         "read a block back",
         async token =>
         {
-            var stream = await storage.Segments.ReadAsync(_blob, Length, token).ConfigureAwait(false);
-            if (stream is null)
-            {
-                return false;
-            }
-
-            await using (stream.ConfigureAwait(false))
-            {
-                var found = new byte[block.Length];
-                var read = await WalSegmentReader.FillAsync(stream, found, token).ConfigureAwait(false);
-                return read == found.Length && block.Span.SequenceEqual(found);
-            }
+            var found = new byte[block.Length];
+            var read = await storage.Segments.ReadAsync(_blob, Length, found, token).ConfigureAwait(false);
+            return read == found.Length && block.Span.SequenceEqual(found);
         },
         cancellationToken);
 }

@@ -1,19 +1,17 @@
 using System.Runtime.InteropServices;
-using Azure;
 using Baton.Core.Wal;
 
 namespace Baton.Storage.Wal;
 
 /// <summary>Reads one segment batch by batch, checking everything, from its start or from a batch whose place is known.</summary>
-internal sealed class WalSegmentReader : IAsyncDisposable
+internal sealed class WalSegmentReader
 {
-    private const int BufferBytes = 128 * 1024;
     private readonly IWalStorage _storage;
     private readonly WalRetry _retry;
     private readonly string _channel;
     private readonly WalSegment _segment;
     private readonly string _blob;
-    private Stream? _stream;
+    private WalRangeReader? _bytes;
 
     /// <summary>A reader at <paramref name="start"/>.</summary>
     public WalSegmentReader(IWalStorage storage, WalRetry retry, string channel, WalSegment segment, WalSegmentPlace start)
@@ -44,59 +42,25 @@ internal sealed class WalSegmentReader : IAsyncDisposable
             {
                 throw Damaged("the blob is missing", failure);
             }
-            catch (Exception failure) when (failure is not WalDamagedException)
+            catch (WalStorageUncertainException)
             {
-                // The next attempt asks anew from the batch that was being read. A 412 is the client's own refusal to continue a broken download of a blob that has grown since.
-                await DisposeAsync().ConfigureAwait(false);
-                if (!token.IsCancellationRequested && (AzureWalStorage.IsUncertain(failure) || failure is RequestFailedException { Status: 412 }))
-                {
-                    throw new WalStorageUncertainException("read segment", failure);
-                }
-
+                // The next attempt asks anew from the batch that was being read.
+                _bytes = null;
                 throw;
             }
         },
         cancellationToken);
 
-    /// <summary>Fills <paramref name="target"/> as far as the stream goes.</summary>
-    public static ValueTask<int> FillAsync(Stream stream, Memory<byte> target, CancellationToken cancellationToken) =>
-        stream.ReadAtLeastAsync(target, target.Length, throwOnEndOfStream: false, cancellationToken);
-
-    public async ValueTask DisposeAsync()
-    {
-        if (_stream is { } stream)
-        {
-            _stream = null;
-            await stream.DisposeAsync().ConfigureAwait(false);
-        }
-    }
-
     private async Task<WalBatch?> ReadNextAsync(CancellationToken cancellationToken)
     {
-        if (_stream is null)
-        {
-            var content = await _storage.Segments.ReadAsync(_blob, Place.Offset, cancellationToken).ConfigureAwait(false);
-            if (content is null)
-            {
-                return Place.Offset == 0 ? throw Damaged("the header is missing") : null;
-            }
-
-            _stream = new BufferedStream(content, BufferBytes);
-        }
-
+        _bytes ??= new WalRangeReader(_storage.Segments, _blob, Place.Offset);
         if (Place.Offset == 0)
         {
-            await ReadHeaderAsync(_stream, cancellationToken).ConfigureAwait(false);
+            await ReadHeaderAsync(_bytes, cancellationToken).ConfigureAwait(false);
         }
 
-        var batch = await ReadBlockAsync(_stream, 8, WalBatchCodec.SizeOf, cancellationToken).ConfigureAwait(false);
-        if (batch is null)
-        {
-            await DisposeAsync().ConfigureAwait(false);
-            return null;
-        }
-
-        return Accept(batch);
+        var batch = await ReadBlockAsync(_bytes, 8, WalBatchCodec.SizeOf, cancellationToken).ConfigureAwait(false);
+        return batch is null ? null : Accept(batch);
     }
 
     private WalBatch Accept(byte[] bytes)
@@ -118,9 +82,9 @@ internal sealed class WalSegmentReader : IAsyncDisposable
         }
     }
 
-    private async Task ReadHeaderAsync(Stream stream, CancellationToken cancellationToken)
+    private async Task ReadHeaderAsync(WalRangeReader source, CancellationToken cancellationToken)
     {
-        var bytes = await ReadBlockAsync(stream, WalSegmentHeader.PrefixSizeBytes, WalSegmentHeader.SizeOf, cancellationToken).ConfigureAwait(false) ?? throw Damaged("the header is missing");
+        var bytes = await ReadBlockAsync(source, WalSegmentHeader.PrefixSizeBytes, WalSegmentHeader.SizeOf, cancellationToken).ConfigureAwait(false) ?? throw Damaged("the header is missing");
         try
         {
             var header = WalSegmentHeader.Decode(bytes);
@@ -139,10 +103,10 @@ internal sealed class WalSegmentReader : IAsyncDisposable
 
     private delegate int SizeOf(ReadOnlySpan<byte> start);
 
-    private async Task<byte[]?> ReadBlockAsync(Stream stream, int prefixBytes, SizeOf sizeOf, CancellationToken cancellationToken)
+    private async Task<byte[]?> ReadBlockAsync(WalRangeReader source, int prefixBytes, SizeOf sizeOf, CancellationToken cancellationToken)
     {
         var prefix = new byte[prefixBytes];
-        var got = await FillAsync(stream, prefix, cancellationToken).ConfigureAwait(false);
+        var got = await source.ReadAsync(prefix, cancellationToken).ConfigureAwait(false);
         if (got == 0)
         {
             return null;
@@ -152,7 +116,7 @@ internal sealed class WalSegmentReader : IAsyncDisposable
         {
             var block = new byte[sizeOf(prefix.AsSpan(0, got))];
             prefix.AsSpan(0, got).CopyTo(block);
-            var read = got < prefixBytes ? 0 : await FillAsync(stream, block.AsMemory(prefixBytes), cancellationToken).ConfigureAwait(false);
+            var read = got < prefixBytes ? 0 : await source.ReadAsync(block.AsMemory(prefixBytes), cancellationToken).ConfigureAwait(false);
             return got + read == block.Length ? block : throw Damaged($"the segment ends {block.Length - got - read} bytes before the block does");
         }
         catch (WalFormatException failure)

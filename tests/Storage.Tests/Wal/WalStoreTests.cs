@@ -279,15 +279,12 @@ public sealed class WalStoreTests(StorageFixture azurite)
     {
         var options = WalTestExtensions.Quick;
         var reader = new WalSegmentReader(new AzureWalStorage(azurite.Open()), new WalRetry(options, TimeProvider.System), channel, segment, new WalSegmentPlace(segment.FirstLsn, 0));
-        await using (reader)
+        var batches = new List<WalBatch>();
+        while (await reader.NextAsync(CancellationToken.None) is { } batch)
         {
-            var batches = new List<WalBatch>();
-            while (await reader.NextAsync(CancellationToken.None) is { } batch)
-            {
-                batches.Add(batch);
-            }
-
-            return batches;
+            batches.Add(batch);
         }
+
+        return batches;
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Azure;
 using Baton.Storage.Wal;
 
@@ -264,11 +265,13 @@ internal sealed class ModelWalStorage
         public Task SealAsync(string blob, CancellationToken cancellationToken) =>
             model.Call(actor, $"seal {blob}", writes: true, () => model.Find(container + blob).Sealed = true);
 
-        public Task<Stream?> ReadAsync(string blob, long offset, CancellationToken cancellationToken) =>
-            model.Call<Stream?>(actor, $"read {blob} from {offset}", writes: false, () =>
+        public Task<int> ReadAsync(string blob, long offset, Memory<byte> target, CancellationToken cancellationToken) =>
+            model.Call(actor, $"read {blob} from {offset}", writes: false, () =>
             {
                 var bytes = model.Find(container + blob).Bytes;
-                return offset >= bytes.Count ? null : new MemoryStream([.. bytes.Skip((int)offset)]);
+                var read = (int)Math.Clamp(bytes.Count - offset, 0, target.Length);
+                CollectionsMarshal.AsSpan(bytes).Slice((int)Math.Min(offset, bytes.Count), read).CopyTo(target.Span);
+                return read;
             });
 
         public Task<IReadOnlyList<string>> ListAsync(string prefix, CancellationToken cancellationToken) =>
