@@ -26,6 +26,14 @@ public static class WalBatchCodec
     // The shortest record: its length, type, flags, time tick and an empty payload's length.
     private const int MinRecordSizeBytes = 13;
 
+    /// <summary>Bytes that <see cref="AppendRecord"/> adds to a batch.</summary>
+    /// <exception cref="ArgumentException">A text in it is no valid Unicode.</exception>
+    public static int RecordSize(WalRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        return WireWriter.BytesSize(WalRecordCodec.Size(record));
+    }
+
     /// <summary>Adds one record, with its length, to a batch that is being filled.</summary>
     /// <exception cref="ArgumentException">A text in it is no valid Unicode.</exception>
     public static void AppendRecord(IBufferWriter<byte> output, WalRecord record)

@@ -95,6 +95,16 @@ internal sealed partial class LedChannel
 
     private async Task EnterAsync()
     {
+        try
+        {
+            // Outside, so that those who only ask are not kept waiting.
+            await _writer.WaitForRoomAsync(CancellationToken.None);
+        }
+        catch (WalOverloadedException)
+        {
+            throw Overloaded();
+        }
+
         await _exclusive.WaitAsync();
         if (Ended)
         {
@@ -138,13 +148,15 @@ internal sealed partial class LedChannel
         }
         catch (WalOverloadedException)
         {
-            throw new ApiException(ApiErrorCode.Overloaded, $"channel {Name} has too much waiting for its log") { RetryAfterSeconds = 1 };
+            throw Overloaded();
         }
         catch (Exception e) when (e is WalFencedException or WalFaultedException)
         {
             throw Translate(e);
         }
     }
+
+    private ApiException Overloaded() => new(ApiErrorCode.Overloaded, $"channel {Name} has too much waiting for its log") { RetryAfterSeconds = 1 };
 
     private void Apply(WalAppend append, IReadOnlyList<WalRecord> records)
     {

@@ -15,8 +15,18 @@ public sealed class WalOptions
     /// <summary>Bytes that one call carries when more are waiting. A single append larger than this goes alone.</summary>
     public int MaxBatchBytes { get; set; } = 4 * 1024 * 1024;
 
-    /// <summary>Bytes that may wait for the storage, a channel. Above it appends are refused, so that memory is bounded and callers feel the pressure.</summary>
+    /// <summary>Records that one call carries when more are waiting. A single append of more goes alone.</summary>
+    public int MaxBatchRecords { get; set; } = 100_000;
+
+    /// <summary>How long a batch that could be written waits for company, in milliseconds. 0: not at all, and what comes while a call is in flight shares the next one all the same.
+    /// More: fewer and larger calls where calls cost money, and every lone append is that much slower.</summary>
+    public int LingerMs { get; set; }
+
+    /// <summary>Bytes that may wait for the storage, a channel; the append that reaches it is the last one taken. Above it appends wait, then are refused, so that memory is bounded and callers feel the pressure.</summary>
     public long MaxQueuedBytes { get; set; } = 64L * 1024 * 1024;
+
+    /// <summary>How long an append waits at most for room below <see cref="MaxQueuedBytes"/>, in milliseconds. 0: refused at once.</summary>
+    public int QueueWaitMs { get; set; } = 1_000;
 
     /// <summary>How often one storage call is tried before the writer gives up. Fewer: a short outage of the storage costs a change of leader. More: the owner learns later.</summary>
     public int MaxAttempts { get; set; } = 10;
@@ -37,6 +47,9 @@ public sealed class WalOptions
         Require(MaxSegmentBlocks, 2, 49_999, nameof(MaxSegmentBlocks));
         Require(MaxSegmentBytes, 1, 100L * 1024 * 1024 * 1024, nameof(MaxSegmentBytes));
         Require(MaxBatchBytes, 1, 16 * 1024 * 1024, nameof(MaxBatchBytes));
+        Require(MaxBatchRecords, 1, 1_000_000, nameof(MaxBatchRecords));
+        Require(LingerMs, 0, 10_000, nameof(LingerMs));
+        Require(QueueWaitMs, 0, 60_000, nameof(QueueWaitMs));
         Require(MaxQueuedBytes, 1, long.MaxValue, nameof(MaxQueuedBytes));
         Require(MaxAttempts, 1, 1_000, nameof(MaxAttempts));
         Require(RetryDelayMs, 0, 60_000, nameof(RetryDelayMs));

@@ -20,11 +20,20 @@ internal sealed class WalSegmentAppender(IWalStorage storage, WalRetry retry, st
     public int Blocks { get; private set; }
 
     /// <summary>Appends <paramref name="block"/>; when this returns, it is durable.</summary>
+    /// <returns>Whether the only call for it was answered, so that nothing can still be reading from <paramref name="block"/>.</returns>
     /// <exception cref="WalFencedException">It is not in the segment, and cannot come into it any more.</exception>
     /// <exception cref="WalFaultedException">Whether it is in the segment could not be found out.</exception>
-    public async Task AppendAsync(ReadOnlyMemory<byte> block, CancellationToken cancellationToken)
+    public async Task<bool> AppendAsync(ReadOnlyMemory<byte> block, CancellationToken cancellationToken)
     {
-        var outcome = await retry.RunAsync("append a block", token => storage.Segments.AppendAsync(_blob, Length, block, token), cancellationToken).ConfigureAwait(false);
+        var calls = 0;
+        var outcome = await retry.RunAsync(
+            "append a block",
+            token =>
+            {
+                calls++;
+                return storage.Segments.AppendAsync(_blob, Length, block, token);
+            },
+            cancellationToken).ConfigureAwait(false);
         if (outcome != AppendOutcome.Appended && !await IsThereAsync(block, cancellationToken).ConfigureAwait(false))
         {
             throw new WalFencedException(channel, Segment.Term, outcome == AppendOutcome.Sealed ? "its segment is sealed" : "its segment ends elsewhere");
@@ -32,6 +41,7 @@ internal sealed class WalSegmentAppender(IWalStorage storage, WalRetry retry, st
 
         Length += block.Length;
         Blocks++;
+        return calls == 1;
     }
 
     private Task<bool> IsThereAsync(ReadOnlyMemory<byte> block, CancellationToken cancellationToken) => retry.RunAsync(

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Threading.Channels;
 using Baton.Core.Wal;
 using Microsoft.Extensions.Logging;
 
@@ -33,32 +31,26 @@ public sealed record WalEnd(WalEndReason Reason, Exception? Cause);
 /// <remarks>
 /// Group commit: one call is in flight, what comes meanwhile goes with the next one. A lone append pays one round trip, a thousand at once share one.
 /// </remarks>
-public sealed class WalWriter : IAsyncDisposable
+public sealed partial class WalWriter : IAsyncDisposable
 {
-    private readonly Lock _gate = new();
-    private readonly Channel<PendingAppend> _queue = System.Threading.Channels.Channel.CreateUnbounded<PendingAppend>(new UnboundedChannelOptions { SingleReader = true });
     private readonly TaskCompletionSource<WalEnd> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly List<PendingAppend> _batch = [];
+    private readonly CancellationTokenSource _stop = new();
     private readonly WalFence _fence;
     private readonly WalLogReader _reader;
     private readonly WalOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Task _loop;
-    private VersionedManifest _held;
+    private readonly WalAppendQueue _queue;
+    private volatile VersionedManifest _held;
     private WalSegmentAppender _appender;
-    private long _nextLsn;
-    private long _queuedBytes;
     private long _lastDurableLsn;
-    private WalEnd? _end;
 
     internal WalWriter(WalFence fence, WalLogReader reader, WalOptions options, TimeProvider time, ILogger logger, VersionedManifest held, WalSegmentAppender appender, long nextLsn)
     {
         (_fence, _reader, _options, _time, _logger) = (fence, reader, options, time, logger);
-        (_held, _appender, _nextLsn, _lastDurableLsn) = (held, appender, nextLsn, nextLsn - 1);
+        (_held, _appender, _lastDurableLsn) = (held, appender, nextLsn - 1);
         (Channel, Term) = (held.Manifest.Channel, held.Manifest.Term);
-        _loop = Task.Run(RunAsync);
+        _queue = new WalAppendQueue(Channel, options, time, nextLsn);
     }
 
     /// <summary>The channel.</summary>
@@ -74,8 +66,9 @@ public sealed class WalWriter : IAsyncDisposable
     public Task<WalEnd> Ended => _ended.Task;
 
     /// <summary>Gives records the next LSNs, in the order of the calls, and queues them. They become durable together or not at all.</summary>
+    /// <remarks>Encodes at once: the records and their payloads may be changed or reused when this returns. Allocates nothing.</remarks>
     /// <exception cref="ArgumentException">No records, too many bytes for one batch, or a text that is no valid Unicode.</exception>
-    /// <exception cref="WalOverloadedException">Too much is waiting; nothing was queued.</exception>
+    /// <exception cref="WalOverloadedException">Too much is waiting; nothing was queued. <see cref="WaitForRoomAsync"/> first.</exception>
     /// <exception cref="WalFencedException">The writer has ended: another has the channel.</exception>
     /// <exception cref="WalFaultedException">The writer has ended: the storage failed.</exception>
     /// <exception cref="ObjectDisposedException">The writer was closed.</exception>
@@ -87,61 +80,94 @@ public sealed class WalWriter : IAsyncDisposable
             throw new ArgumentException("An append has at least one record.", nameof(records));
         }
 
-        var bytes = new ArrayBufferWriter<byte>();
-        foreach (var record in records)
+        var size = 0L;
+        for (var i = 0; i < records.Count; i++)
         {
-            WalBatchCodec.AppendRecord(bytes, record);
+            size += WalBatchCodec.RecordSize(records[i]);
         }
 
-        if (bytes.WrittenCount > WalBatchCodec.MaxSizeBytes - WalBatchCodec.HeaderSizeBytes)
+        if (size > WalBatchCodec.MaxSizeBytes - WalBatchCodec.HeaderSizeBytes)
         {
-            throw new ArgumentException($"An append of {bytes.WrittenCount} bytes does not fit a batch of {WalBatchCodec.MaxSizeBytes}.", nameof(records));
+            throw new ArgumentException($"An append of {size} bytes does not fit a batch of {WalBatchCodec.MaxSizeBytes}.", nameof(records));
         }
 
-        lock (_gate)
+        var append = _queue.Append(records, (int)size, out var start);
+        if (start)
         {
-            ThrowIfEnded();
-            if (_queuedBytes > 0 && _queuedBytes + bytes.WrittenCount > _options.MaxQueuedBytes)
-            {
-                throw new WalOverloadedException(Channel, _queuedBytes);
-            }
-
-            var pending = new PendingAppend(_nextLsn, records.Count, bytes.WrittenMemory, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-            _nextLsn += records.Count;
-            _queuedBytes += bytes.WrittenCount;
-            _queue.Writer.TryWrite(pending);
-            return new WalAppend(pending.FirstLsn, pending.FirstLsn + pending.Count - 1, pending.Durable.Task);
+            StartWriting();
         }
+
+        return append;
     }
+
+    /// <summary>Waits while too many bytes wait for the storage, at most <see cref="WalOptions.QueueWaitMs"/>. Of many that wait, the next <see cref="Append"/> may still come too late.</summary>
+    /// <exception cref="WalOverloadedException">There was no room in that time.</exception>
+    public ValueTask WaitForRoomAsync(CancellationToken cancellationToken) =>
+        _queue.HasRoom(out var room) ? ValueTask.CompletedTask : WaitAsync(room, cancellationToken);
 
     /// <summary>Takes no more appends, writes what is queued within <see cref="WalOptions.CloseTimeoutMs"/>, and ends. The channel stays claimed until another opens it.</summary>
     public async ValueTask DisposeAsync()
     {
-        lock (_gate)
-        {
-            _end ??= new WalEnd(WalEndReason.Closed, null);
-            _queue.Writer.TryComplete();
-        }
-
+        Close(() => new ObjectDisposedException(nameof(WalWriter)));
         try
         {
-            await _loop.WaitAsync(TimeSpan.FromMilliseconds(_options.CloseTimeoutMs), _time).ConfigureAwait(false);
+            await _ended.Task.WaitAsync(TimeSpan.FromMilliseconds(_options.CloseTimeoutMs), _time).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             await _stop.CancelAsync().ConfigureAwait(false);
-            await _loop.ConfigureAwait(false);
+            await _ended.Task.ConfigureAwait(false);
         }
     }
 
-    private async Task RunAsync()
+    private async ValueTask WaitAsync(Task room, CancellationToken cancellationToken)
+    {
+        var limit = TimeSpan.FromMilliseconds(_options.QueueWaitMs);
+        var since = _time.GetTimestamp();
+        do
+        {
+            try
+            {
+                var left = limit - _time.GetElapsedTime(since);
+                await room.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, cancellationToken).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                throw new WalOverloadedException(Channel, _options.MaxQueuedBytes);
+            }
+        }
+        while (!_queue.HasRoom(out room));
+    }
+
+    private void Close(Func<Exception> refusal)
+    {
+        _queue.Close(refusal, out var start);
+        if (start)
+        {
+            StartWriting();
+        }
+    }
+
+    // Owned by the writer: it never fails, and what it meets ends the writer.
+    private void StartWriting() => ThreadPool.UnsafeQueueUserWorkItem(static writer => _ = writer.WriteQueuedAsync(), this, preferLocal: false);
+
+    private async Task WriteQueuedAsync()
     {
         var end = new WalEnd(WalEndReason.Closed, null);
+        WalBatchBuffer? batch = null;
         try
         {
-            while (await _queue.Reader.WaitToReadAsync().ConfigureAwait(false))
+            var closed = false;
+            await LingerAsync().ConfigureAwait(false);
+            while (_queue.TryTake(out batch, out closed))
             {
-                await WriteAsync(TakeBatch()).ConfigureAwait(false);
+                await WriteAsync(batch).ConfigureAwait(false);
+                await LingerAsync().ConfigureAwait(false);
+            }
+
+            if (!closed)
+            {
+                return;
             }
         }
         catch (WalFencedException failure)
@@ -157,55 +183,34 @@ public sealed class WalWriter : IAsyncDisposable
             end = new WalEnd(WalEndReason.Faulted, failure as WalFaultedException ?? new WalFaultedException($"The writer of channel '{Channel}' failed: {failure.Message}", failure));
         }
 
-        End(end);
+        End(end, batch);
     }
 
-    private PendingBatch TakeBatch()
+    private async ValueTask LingerAsync()
     {
-        _batch.Clear();
-        var size = WalBatchCodec.HeaderSizeBytes;
-        while (_queue.Reader.TryPeek(out var next) && (_batch.Count == 0 || size + next.Bytes.Length <= _options.MaxBatchBytes))
+        if (_options.LingerMs > 0 && _queue.Linger() is { Left.Ticks: > 0 } linger)
         {
-            _queue.Reader.TryRead(out _);
-            _batch.Add(next);
-            size += next.Bytes.Length;
+            await linger.Ripe.WaitAsync(linger.Left, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
-
-        var bytes = new byte[size];
-        var at = WalBatchCodec.HeaderSizeBytes;
-        foreach (var append in _batch)
-        {
-            append.Bytes.CopyTo(bytes.AsMemory(at));
-            at += append.Bytes.Length;
-        }
-
-        var count = _batch.Sum(append => append.Count);
-        WalBatchCodec.WriteHeader(bytes, _batch[0].FirstLsn, count);
-        return new PendingBatch(_batch[0].FirstLsn, count, bytes);
     }
 
-    private async Task WriteAsync(PendingBatch batch)
+    private async Task WriteAsync(WalBatchBuffer batch)
     {
-        if (_appender.Blocks > 1 && (_appender.Blocks >= _options.MaxSegmentBlocks || _appender.Length + batch.Bytes.Length > _options.MaxSegmentBytes))
+        if (_appender.Blocks > 1 && (_appender.Blocks >= _options.MaxSegmentBlocks || _appender.Length + batch.LengthBytes > _options.MaxSegmentBytes))
         {
             await RollAsync(batch.FirstLsn).ConfigureAwait(false);
         }
 
         var offset = _appender.Length;
-        await _appender.AppendAsync(batch.Bytes, _stop.Token).ConfigureAwait(false);
+        var sentOnce = await _appender.AppendAsync(batch.Complete(), _stop.Token).ConfigureAwait(false);
         _reader.Index.Note(_appender.Segment.BlobName(Channel), new WalSegmentPlace(batch.FirstLsn, offset));
-        Volatile.Write(ref _lastDurableLsn, batch.FirstLsn + batch.Count - 1);
-        lock (_gate)
+        Volatile.Write(ref _lastDurableLsn, batch.LastLsn);
+        _queue.Settled(batch);
+        batch.Durable.SetResult();
+        if (sentOnce)
         {
-            _queuedBytes -= batch.Bytes.Length - WalBatchCodec.HeaderSizeBytes;
+            batch.Release();
         }
-
-        foreach (var append in _batch)
-        {
-            append.Durable.SetResult();
-        }
-
-        _batch.Clear();
     }
 
     // Nothing of the new segment is acknowledged before the manifest has it: StartSegmentAsync returns after that.
@@ -218,47 +223,26 @@ public sealed class WalWriter : IAsyncDisposable
         _logger.LogInformation("Channel {Channel}, term {Term}: new segment at LSN {FirstLsn} after {LengthBytes} bytes", Channel, Term, nextLsn, ended.LengthBytes);
     }
 
-    private void End(WalEnd end)
+    private void End(WalEnd end, WalBatchBuffer? inFlight)
     {
-        lock (_gate)
+        if (end.Cause is not { } cause)
         {
-            // A fence or a fault met while closing is what the owner must know.
-            _end = end;
-            _queue.Writer.TryComplete();
+            _ended.TrySetResult(end);
+            return;
         }
 
-        if (end.Cause is not null)
+        // A fence or a fault met while closing is what the owner must know.
+        _queue.Close(Refusal(end.Reason, cause), out _);
+        _logger.LogWarning(cause, "The writer of channel {Channel} at term {Term} has ended: {Reason}, durable through LSN {LastDurableLsn}", Channel, Term, end.Reason, LastDurableLsn);
+        _ended.TrySetResult(end);
+        inFlight?.Durable.SetException(cause);
+        foreach (var batch in _queue.Drain())
         {
-            _logger.LogWarning(end.Cause, "The writer of channel {Channel} at term {Term} has ended: {Reason}, durable through LSN {LastDurableLsn}", Channel, Term, end.Reason, LastDurableLsn);
-        }
-
-        _ended.SetResult(end);
-        foreach (var append in _batch)
-        {
-            append.Durable.SetException(end.Cause!);
-        }
-
-        while (_queue.Reader.TryRead(out var append))
-        {
-            append.Durable.SetException(end.Cause!);
+            batch.Durable.SetException(cause);
         }
     }
 
-    private void ThrowIfEnded()
-    {
-        ObjectDisposedException.ThrowIf(_end is { Reason: WalEndReason.Closed }, this);
-        if (_end is { Reason: WalEndReason.Fenced })
-        {
-            throw new WalFencedException(Channel, Term, "it has ended");
-        }
-
-        if (_end is { Cause: { } cause })
-        {
-            throw new WalFaultedException($"The writer of channel '{Channel}' at term {Term} has ended.", cause);
-        }
-    }
-
-    private sealed record PendingAppend(long FirstLsn, int Count, ReadOnlyMemory<byte> Bytes, TaskCompletionSource Durable);
-
-    private readonly record struct PendingBatch(long FirstLsn, int Count, byte[] Bytes);
+    private Func<Exception> Refusal(WalEndReason reason, Exception cause) => reason == WalEndReason.Fenced
+        ? () => new WalFencedException(Channel, Term, "it has ended")
+        : () => new WalFaultedException($"The writer of channel '{Channel}' at term {Term} has ended.", cause);
 }
