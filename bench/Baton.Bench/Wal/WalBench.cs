@@ -1,9 +1,5 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
-using Azure.Storage.Blobs.Models;
-using Azure.Storage.Blobs.Specialized;
-using Baton.Core.Wal;
 using Baton.DevHost.Azurite;
 using Baton.Storage;
 using Baton.Storage.Wal;
@@ -12,13 +8,14 @@ using Spectre.Console;
 
 namespace Baton.Bench.Wal;
 
-/// <summary>The log beside the raw append calls of the same run, in turns, so that both see the same machine.</summary>
+/// <summary>The log beside the raw calls of the same run, in turns, so that both see the same machine.</summary>
 internal static class WalBench
 {
     private const int LoneBytes = 256;
     private const int SharedBytes = 1024;
     private const int Writers = 256;
     private const int TailRecords = 10_000;
+    private static readonly int[] ManyWriters = [1_024, 4_096];
 
     public static Command Command()
     {
@@ -30,153 +27,73 @@ internal static class WalBench
                 r.AddError("--seconds must be 1 to 600.");
             }
         });
-        var command = new Command("wal", "Appends and opens, as ratios to raw AppendBlock calls.") { seconds };
+        var command = new Command("wal", "The log: appends, reads, openings and framing, as ratios to the raw calls.") { seconds };
         command.SetAction((parsed, cancellationToken) => RunAsync(TimeSpan.FromSeconds(parsed.GetValue(seconds)), cancellationToken));
         return command;
     }
 
     private static async Task<int> RunAsync(TimeSpan duration, CancellationToken cancellationToken)
     {
+        var table = new Table().Border(TableBorder.Markdown).AddColumns("what", "Baton", "raw", "ratio", "must reach");
         var account = AzuriteAccount.Create("bench");
-        await using var azurite = await AzuriteServer.StartAsync(new AzuriteOptions { Accounts = [account] }, cancellationToken);
-        var storage = BatonStorage.Open(new StorageOptions { ConnectionString = azurite.ConnectionString(account.Name) });
-        var store = new WalStore(storage, new WalOptions(), TimeProvider.System, NullLoggerFactory.Instance);
-        await store.PrepareAsync(cancellationToken);
-        await storage.Blobs.GetBlobContainerClient("raw").CreateIfNotExistsAsync(cancellationToken: cancellationToken);
+        await using (var azurite = await AzuriteServer.StartAsync(new AzuriteOptions { Accounts = [account] }, cancellationToken))
+        {
+            var storage = BatonStorage.Open(new StorageOptions { ConnectionString = azurite.ConnectionString(account.Name) });
+            var store = new WalStore(storage, new WalOptions(), TimeProvider.System, NullLoggerFactory.Instance);
+            await store.PrepareAsync(cancellationToken);
+            await storage.Blobs.GetBlobContainerClient("raw").CreateIfNotExistsAsync(cancellationToken: cancellationToken);
+            var lone = await AddLoneAsync(table, store, storage, cancellationToken);
+            await AddSharedAsync(table, store, storage, lone, duration, cancellationToken);
+            var (opened, rawCalls) = await Opening.MeasureAsync(store, storage, TailRecords, LoneBytes, cancellationToken);
+            table.AddRow($"open: fence and recover a tail of {TailRecords:N0} records, p50", Samples.Ms(opened.Median), Samples.Ms(rawCalls.Median), Ratio(opened.Median / rawCalls.Median), "≤ 150 ms");
+        }
 
-        var table = new Table().Border(TableBorder.Markdown).AddColumns("what", "Baton", "raw", "ratio");
-        var (lone, raw) = await LoneAsync(store, storage, cancellationToken);
-        table.AddRow($"one writer, {LoneBytes} B, p50", Samples.Ms(lone.Median), Samples.Ms(raw.Median), Ratio(lone.Median / raw.Median));
-        table.AddRow($"one writer, {LoneBytes} B, p99", Samples.Ms(lone.Percentile(0.99)), Samples.Ms(raw.Percentile(0.99)), Ratio(lone.Percentile(0.99) / raw.Percentile(0.99)));
-
-        var shared = await SharedAsync(store, storage, duration, cancellationToken);
-        var rawRate = await RawRateAsync(storage, shared.BytesPerBatch, duration, cancellationToken);
-        table.AddRow(
-            $"{Writers} writers, {SharedBytes} B, payload",
-            string.Create(CultureInfo.InvariantCulture, $"{shared.MessagesPerSecond:N0} msg/s, {shared.MessagesPerSecond * SharedBytes / 1e6:0.0} MB/s"),
-            string.Create(CultureInfo.InvariantCulture, $"{rawRate / 1e6:0.0} MB/s in blocks of {shared.BytesPerBatch:N0} B"),
-            Ratio(shared.MessagesPerSecond * SharedBytes / rawRate));
-        var loneRate = 1000 / lone.Median;
-        table.AddRow($"{Writers} writers beside one", string.Create(CultureInfo.InvariantCulture, $"{shared.MessagesPerSecond:N0} msg/s"), string.Create(CultureInfo.InvariantCulture, $"{loneRate:N0} msg/s (one writer)"), Ratio(shared.MessagesPerSecond / loneRate));
-
-        var open = await OpenAsync(store, cancellationToken);
-        table.AddRow($"open: fence and replay {TailRecords:N0} records", Samples.Ms(open.Median), "", "");
+        var (framing, copy) = Framing.Measure();
+        table.AddRow("encode and checksum 1 KiB records, one core", GigaBytes(framing.BytesPerSecond), $"{GigaBytes(copy.BytesPerSecond)} (copy and checksum)", Ratio(framing.BytesPerSecond / copy.BytesPerSecond), "≥ 1 GB/s");
+        table.AddRow("allocated by an append of one record", Text($"{framing.AllocatedPerRecord:0.00} B"), Text($"{copy.AllocatedPerRecord:0.00} B"), "", "0 B");
         AnsiConsole.Write(table);
         Console.WriteLine($"{Environment.ProcessorCount} cores, .NET {Environment.Version}, Azurite in memory, {DateTimeOffset.UtcNow:yyyy-MM-dd}");
         return 0;
     }
 
-    private static async Task<(Samples Baton, Samples Raw)> LoneAsync(WalStore store, BatonStorage storage, CancellationToken cancellationToken)
+    private static async Task<Samples> AddLoneAsync(Table table, WalStore store, BatonStorage storage, CancellationToken cancellationToken)
     {
-        const int warmUp = 200;
-        const int rounds = 2_000;
-        await using var writer = await store.OpenAsync("lone", 1, "bench", null, cancellationToken);
-        var blob = storage.Blobs.GetBlobContainerClient("raw").GetAppendBlobClient("lone");
-        await blob.CreateAsync(cancellationToken: cancellationToken);
-        var payload = new byte[LoneBytes];
-        var (baton, raw) = (new Samples(), new Samples());
-        for (var i = 0; i < warmUp + rounds; i++)
-        {
-            var (batonTime, rawTime) = (i < warmUp ? new Samples() : baton, i < warmUp ? new Samples() : raw);
-            await batonTime.TimeAsync(() => writer.Append([Record(payload)]).Durable);
-            await rawTime.TimeAsync(() => blob.AppendBlockAsync(new MemoryStream(payload), cancellationToken: cancellationToken));
-        }
-
-        return (baton, raw);
+        var (lone, raw) = await Appends.LoneAsync(store, storage, LoneBytes, cancellationToken);
+        table.AddRow($"one writer, {LoneBytes} B, p50", Samples.Ms(lone.Median), Samples.Ms(raw.Median), Ratio(lone.Median / raw.Median), "≤ 1.3");
+        table.AddRow($"one writer, {LoneBytes} B, p99", Samples.Ms(lone.Percentile(0.99)), Samples.Ms(raw.Percentile(0.99)), Ratio(lone.Percentile(0.99) / raw.Percentile(0.99)), "");
+        return lone;
     }
 
-    private static async Task<(double MessagesPerSecond, int BytesPerBatch)> SharedAsync(WalStore store, BatonStorage storage, TimeSpan duration, CancellationToken cancellationToken)
+    private static async Task AddSharedAsync(Table table, WalStore store, BatonStorage storage, Samples lone, TimeSpan duration, CancellationToken cancellationToken)
     {
-        await using var writer = await store.OpenAsync("shared", 1, "bench", null, cancellationToken);
-        var payload = new byte[SharedBytes];
-        var clock = Stopwatch.StartNew();
-        var counts = await Task.WhenAll(Enumerable.Range(0, Writers).Select(_ => Task.Run(
-            async () =>
-            {
-                var count = 0;
-                while (clock.Elapsed < duration)
-                {
-                    await writer.Append([Record(payload)]).Durable;
-                    count++;
-                }
-
-                return count;
-            },
-            cancellationToken)));
-
-        var rate = counts.Sum() / clock.Elapsed.TotalSeconds;
-        return (rate, await BytesPerBatchAsync(storage, cancellationToken));
+        var shared = await Appends.SharedAsync(store, storage, Writers, SharedBytes, duration, cancellationToken);
+        var raw = await Appends.RawRateAsync(storage, shared.BytesPerBatch, duration, cancellationToken);
+        table.AddRow(
+            $"{Writers} writers, {SharedBytes} B, payload",
+            Text($"{shared.MessagesPerSecond:N0} msg/s, {MegaBytes(shared.MessagesPerSecond * SharedBytes)}"),
+            Text($"{MegaBytes(raw)} in blocks of {shared.BytesPerBatch:N0} B"),
+            Ratio(shared.MessagesPerSecond * SharedBytes / raw),
+            "≥ 0.8");
+        var loneRate = 1000 / lone.Median;
+        table.AddRow($"{Writers} writers beside one", Text($"{shared.MessagesPerSecond:N0} msg/s"), Text($"{loneRate:N0} msg/s (one writer)"), Ratio(shared.MessagesPerSecond / loneRate), "≥ 50");
+        foreach (var writers in ManyWriters)
+        {
+            var many = await Appends.SharedAsync(store, storage, writers, SharedBytes, duration, cancellationToken);
+            var rawMany = await Appends.RawRateAsync(storage, many.BytesPerBatch, duration, cancellationToken);
+            table.AddRow(
+                $"{writers:N0} writers, {SharedBytes} B, one channel",
+                Text($"{many.MessagesPerSecond:N0} msg/s, {MegaBytes(many.MessagesPerSecond * SharedBytes)}"),
+                Text($"{MegaBytes(rawMany)} in blocks of {many.BytesPerBatch:N0} B"),
+                Ratio(many.MessagesPerSecond * SharedBytes / rawMany),
+                "> 50,000 msg/s (goal 90,000)");
+        }
     }
 
-    // What group commit made of it, read off the segments themselves.
-    private static async Task<int> BytesPerBatchAsync(BatonStorage storage, CancellationToken cancellationToken)
-    {
-        var container = storage.Blobs.GetBlobContainerClient("wal");
-        var (bytes, blocks) = (0L, 0);
-        await foreach (var item in container.GetBlobsAsync(prefix: "shared/", cancellationToken: cancellationToken))
-        {
-            var properties = (await container.GetAppendBlobClient(item.Name).GetPropertiesAsync(cancellationToken: cancellationToken)).Value;
-            bytes += properties.ContentLength;
-            blocks += properties.BlobCommittedBlockCount;
-        }
+    private static string Ratio(double ratio) => Text($"{ratio:0.00}");
 
-        return (int)(bytes / blocks);
-    }
+    private static string MegaBytes(double bytesPerSecond) => Text($"{bytesPerSecond / 1e6:0.0} MB/s");
 
-    private static async Task<double> RawRateAsync(BatonStorage storage, int blockBytes, TimeSpan duration, CancellationToken cancellationToken)
-    {
-        var blob = storage.Blobs.GetBlobContainerClient("raw").GetAppendBlobClient("shared");
-        await blob.CreateAsync(cancellationToken: cancellationToken);
-        var block = new byte[blockBytes];
-        var clock = Stopwatch.StartNew();
-        var blocks = 0;
-        while (clock.Elapsed < duration)
-        {
-            await blob.AppendBlockAsync(new MemoryStream(block), (AppendBlobAppendBlockOptions?)null, cancellationToken);
-            blocks++;
-        }
+    private static string GigaBytes(double bytesPerSecond) => Text($"{bytesPerSecond / 1e9:0.00} GB/s");
 
-        return (double)blocks * blockBytes / clock.Elapsed.TotalSeconds;
-    }
-
-    private static async Task<Samples> OpenAsync(WalStore store, CancellationToken cancellationToken)
-    {
-        const int perBatch = 100;
-        await using (var writer = await store.OpenAsync("tail", 1, "bench", null, cancellationToken))
-        {
-            var batch = Enumerable.Range(0, perBatch).Select(_ => Record(new byte[LoneBytes])).ToList();
-            for (var i = 0; i < TailRecords / perBatch; i++)
-            {
-                await writer.Append(batch).Durable;
-            }
-        }
-
-        var open = new Samples();
-        for (var term = 2; term <= 11; term++)
-        {
-            var replayed = 0;
-            WalWriter? opened = null;
-            await open.TimeAsync(async () => opened = await store.OpenAsync(
-                "tail",
-                term,
-                "bench",
-                new WalReplay((_, _) =>
-                {
-                    replayed++;
-                    return ValueTask.CompletedTask;
-                }),
-                cancellationToken));
-            await opened!.DisposeAsync();
-            if (replayed != TailRecords)
-            {
-                throw new InvalidOperationException($"Replayed {replayed} records of {TailRecords}.");
-            }
-        }
-
-        return open;
-    }
-
-    private static WalRecord Record(byte[] payload) => new() { Type = WalRecordType.Message, TimeTick = 1, Payload = payload };
-
-    private static string Ratio(double ratio) => string.Create(CultureInfo.InvariantCulture, $"{ratio:0.00}");
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
