@@ -93,15 +93,15 @@ internal static class WalRecordCodec
         {
             Type = (WalRecordType)type,
             TimeTick = reader.Int64("time tick"),
-            VChannel = fields.HasFlag(Fields.VChannel) ? reader.Text("vchannel") : null,
+            VChannel = (fields & Fields.VChannel) != Fields.None ? reader.Text("vchannel") : null,
             TxnId = Number(ref reader, fields, Fields.TxnId, "transaction id"),
             KeepaliveMs = Number(ref reader, fields, Fields.KeepaliveMs, "keepalive"),
             TxnBeginLsn = Number(ref reader, fields, Fields.TxnBeginLsn, "LSN of the transaction's begin"),
             BroadcastId = Number(ref reader, fields, Fields.BroadcastId, "broadcast id"),
-            Source = fields.HasFlag(Fields.Source) ? ReadSource(ref reader) : null,
-            ProducerId = fields.HasFlag(Fields.ProducerId) ? reader.Text("producer id") : null,
+            Source = (fields & Fields.Source) != Fields.None ? ReadSource(ref reader) : null,
+            ProducerId = (fields & Fields.ProducerId) != Fields.None ? reader.Text("producer id") : null,
             ProducerSequence = Number(ref reader, fields, Fields.ProducerSequence, "producer sequence"),
-            Key = fields.HasFlag(Fields.Key) ? reader.Text("key") : null,
+            Key = (fields & Fields.Key) != Fields.None ? reader.Text("key") : null,
             Payload = Payload(ref reader, body),
         };
         return reader.Left == 0 ? record : throw reader.Wrong($"{reader.Left} bytes follow the record's payload");
@@ -135,7 +135,7 @@ internal static class WalRecordCodec
 
     private static long Number(ref WireReader reader, Fields fields, Fields field, string what)
     {
-        if (!fields.HasFlag(field))
+        if ((fields & field) == Fields.None)
         {
             return 0;
         }

@@ -98,33 +98,39 @@ internal ref struct WireReader(ReadOnlySpan<byte> source, int origin)
 
     public long Int64(string what) => BinaryPrimitives.ReadInt64LittleEndian(Take(sizeof(long), what));
 
-    public ulong Varint(string what)
+    /// <summary>A number. <paramref name="what"/> and <paramref name="ofWhat"/> together name it, but only when it is wrong: a text for each number would cost more than the number.</summary>
+    public ulong Varint(string what, string ofWhat = "")
     {
         var start = Offset;
         ulong value = 0;
         for (var shift = 0; shift < 64; shift += 7)
         {
-            var next = Byte(what);
+            if (_at == _source.Length)
+            {
+                throw Wrong($"{what}{ofWhat} is cut off: 1 bytes wanted, 0 left");
+            }
+
+            var next = _source[_at++];
             if (shift == 63 && next > 1)
             {
-                throw new WalFormatException(start, $"{what} is a varint above 64 bits");
+                throw new WalFormatException(start, $"{what}{ofWhat} is a varint above 64 bits");
             }
 
             value |= (ulong)(next & 0x7F) << shift;
             if (next < 0x80)
             {
                 // One value has one form, so that what is accepted encodes to the same bytes again.
-                return next == 0 && shift > 0 ? throw new WalFormatException(start, $"{what} is a varint longer than it needs to be") : value;
+                return next == 0 && shift > 0 ? throw new WalFormatException(start, $"{what}{ofWhat} is a varint longer than it needs to be") : value;
             }
         }
 
-        throw new WalFormatException(start, $"{what} is a varint above 64 bits");
+        throw new WalFormatException(start, $"{what}{ofWhat} is a varint above 64 bits");
     }
 
     public ReadOnlySpan<byte> Bytes(string what)
     {
         var start = Offset;
-        var length = Varint($"length of {what}");
+        var length = Varint("length of ", what);
         return length <= (ulong)Left
             ? Take((int)length, what)
             : throw new WalFormatException(start, $"{what} claims {length} bytes where {Left} are left");

@@ -1,41 +1,51 @@
-using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Baton.Core.Wal;
 
 namespace Baton.Storage.Wal;
 
 /// <summary>Reads a channel's log across its segments.</summary>
-internal sealed class WalLogReader(IWalStorage storage, WalRetry retry)
+internal sealed class WalLogReader(IWalStorage storage, WalRetry retry, int rangeBytes = WalOptions.DefaultReadRangeBytes)
 {
-    private readonly ConcurrentDictionary<string, WalManifest> _manifests = new(StringComparer.Ordinal);
+    private const int MaxManifests = 4_096;
+    private readonly RecentlyUsed<WalManifest> _manifests = new(MaxManifests);
 
     /// <summary>Where batches begin, as far as reads and appends have shown.</summary>
     public WalSegmentIndex Index { get; } = new();
 
     /// <summary>Notes a manifest that was just read or written.</summary>
-    public void Note(WalManifest manifest) => _manifests.AddOrUpdate(
-        manifest.Channel,
-        (_, given) => given,
-        (_, known, given) => given.Term > known.Term || (given.Term == known.Term && given.Segments.Count >= known.Segments.Count) ? given : known,
-        manifest);
+    public void Note(WalManifest manifest) => _manifests.Put(manifest.Channel, known => known is null || IsNewer(manifest, known) ? manifest : known);
 
     /// <summary>Records of <paramref name="fromLsn"/> to <paramref name="throughLsn"/>, as far as the log goes now.</summary>
-    /// <remarks>A manifest in memory may be old: its segments are still the log, only later ones are missing. So it is read again where it ends, not before every read.</remarks>
+    /// <remarks>
+    /// A manifest in memory may be old. What it lists is the log all the same, or was: later segments are missing, and the blobs of the oldest may have been deleted since. So
+    /// it is read again at its end, and where a blob is missing, not before every read.
+    /// </remarks>
+    /// <exception cref="WalTrimmedException">The next record is below the retained history.</exception>
+    /// <exception cref="WalDamagedException">The next record cannot be read.</exception>
     public async IAsyncEnumerable<WalEntry> ReadAsync(string channel, long fromLsn, long throughLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var next = fromLsn;
         var fresh = false;
-        if (!_manifests.TryGetValue(channel, out var manifest))
+        if (!_manifests.TryGet(channel, out var manifest))
         {
             (manifest, fresh) = (await RefreshAsync(channel, cancellationToken).ConfigureAwait(false), true);
         }
 
         while (next <= throughLsn)
         {
-            var segment = manifest?.Segments.LastOrDefault(s => s.FirstLsn <= next && (s.LastLsn is not { } last || last >= next));
+            var segment = SegmentOf(manifest, channel, next);
+            if (segment is null && fresh)
+            {
+                yield break;
+            }
+
+            WalDamagedException? missing = null;
             if (segment is not null)
             {
-                await foreach (var batch in SegmentAsync(channel, segment, next, cancellationToken).ConfigureAwait(false))
+                var batches = SegmentAsync(channel, segment, next, cancellationToken).GetAsyncEnumerator(cancellationToken);
+                await using var closing = batches.ConfigureAwait(false);
+                (var batch, missing) = await NextAsync(batches).ConfigureAwait(false);
+                for (; batch is not null; (batch, missing) = await NextAsync(batches).ConfigureAwait(false))
                 {
                     for (; next <= Math.Min(batch.LastLsn, throughLsn); next++)
                     {
@@ -49,18 +59,22 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry)
                     }
                 }
 
-                if (segment.Sealed)
+                if (segment.Sealed && missing is null)
                 {
                     continue;
                 }
             }
 
-            if (fresh)
+            (manifest, fresh) = (await RefreshAsync(channel, cancellationToken).ConfigureAwait(false), true);
+            if (missing is not null)
             {
+                ThrowIfListed(manifest, segment!, missing);
+            }
+            else if (segment is not null && segment == manifest?.Tail)
+            {
+                // It is the tail still, so it was when its end was read: that was the log's end.
                 yield break;
             }
-
-            (manifest, fresh) = (await RefreshAsync(channel, cancellationToken).ConfigureAwait(false), true);
         }
     }
 
@@ -69,10 +83,12 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry)
     public async IAsyncEnumerable<WalBatch> SegmentAsync(string channel, WalSegment segment, long fromLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var blob = segment.BlobName(channel);
-        var reader = new WalSegmentReader(storage, retry, channel, segment, Index.Find(blob, segment, fromLsn));
+        var reader = new WalSegmentReader(storage, retry, channel, segment, Index.Find(blob, segment, fromLsn), rangeBytes);
+        await using var closing = reader.ConfigureAwait(false);
         while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
         {
             Index.Note(blob, reader.Place);
+            cancellationToken.ThrowIfCancellationRequested();
             if (batch.LastLsn >= fromLsn)
             {
                 yield return batch;
@@ -113,7 +129,8 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry)
     private async Task<WalSegment> ReplayTailAsync(string channel, WalSegment tail, Func<long, WalRecord, ValueTask>? onRecord, CancellationToken cancellationToken)
     {
         var blob = tail.BlobName(channel);
-        var reader = new WalSegmentReader(storage, retry, channel, tail, new WalSegmentPlace(tail.FirstLsn, 0));
+        var reader = new WalSegmentReader(storage, retry, channel, tail, new WalSegmentPlace(tail.FirstLsn, 0), rangeBytes);
+        await using var closing = reader.ConfigureAwait(false);
         while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
         {
             Index.Note(blob, reader.Place);
@@ -132,6 +149,57 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry)
         foreach (var record in batch.Records)
         {
             await onRecord(lsn++, record).ConfigureAwait(false);
+        }
+    }
+
+    // A missing blob is a result here: whether it is damage, the manifest must say.
+    private static async ValueTask<(WalBatch? Batch, WalDamagedException? Missing)> NextAsync(IAsyncEnumerator<WalBatch> batches)
+    {
+        try
+        {
+            return (await batches.MoveNextAsync().ConfigureAwait(false) ? batches.Current : null, null);
+        }
+        catch (WalDamagedException damage) when (damage.InnerException is WalBlobMissingException)
+        {
+            return (null, damage);
+        }
+    }
+
+    private static bool IsNewer(WalManifest given, WalManifest known) => given.Revision != known.Revision
+        ? given.Revision > known.Revision
+        : given.Term > known.Term || (given.Term == known.Term && given.Segments.Count >= known.Segments.Count);
+
+    private static WalSegment? SegmentOf(WalManifest? manifest, string channel, long lsn)
+    {
+        if (manifest is null)
+        {
+            return null;
+        }
+
+        if (lsn < manifest.FirstLsn)
+        {
+            throw new WalTrimmedException(channel, lsn, manifest.FirstLsn);
+        }
+
+        // The last that begins at or before it; only of the log's end is there none.
+        var at = manifest.Segments.Count - 1;
+        while (at >= 0 && manifest.Segments[at].FirstLsn > lsn)
+        {
+            at--;
+        }
+
+        var found = at >= 0 && (manifest.Segments[at].LastLsn is not { } last || last >= lsn) ? manifest.Segments[at] : null;
+        return found is null && at + 1 < manifest.Segments.Count
+            ? throw new WalDamagedException(channel, manifest.Segments[at + 1].BlobName(channel), 0, lsn, manifest.Segments[at + 1].FirstLsn - 1, "the manifest has a gap before this segment")
+            : found;
+    }
+
+    // Whoever trims the log takes the segment out of the manifest before the blob is deleted.
+    private static void ThrowIfListed(WalManifest? manifest, WalSegment segment, WalDamagedException missing)
+    {
+        if (manifest is null || manifest.Segments.Any(s => (s.Term, s.FirstLsn) == (segment.Term, segment.FirstLsn)))
+        {
+            throw missing;
         }
     }
 

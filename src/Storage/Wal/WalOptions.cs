@@ -6,6 +6,8 @@ public sealed class WalOptions
     /// <summary>The section's name.</summary>
     public const string Section = "Wal";
 
+    internal const int DefaultReadRangeBytes = 4 * 1024 * 1024;
+
     /// <summary>Blocks of a segment, its header included, before the next one is begun. The service's own limit is 50,000.</summary>
     public int MaxSegmentBlocks { get; set; } = 45_000;
 
@@ -40,6 +42,15 @@ public sealed class WalOptions
     /// <summary>How long closing a writer waits for what is queued, in milliseconds. Then its end is left open: opening again shows it.</summary>
     public int CloseTimeoutMs { get; set; } = 5_000;
 
+    /// <summary>Bytes of the largest range that one call of a reader fetches; a reader holds twice as many at most, and only while it goes through a segment. Fewer: more calls. More: more memory, and more to fetch again when a call breaks.</summary>
+    public int ReadRangeBytes { get; set; } = DefaultReadRangeBytes;
+
+    /// <summary>How soon who follows a log looks again after something came, in milliseconds; doubles from there while nothing comes. A hint from the leader makes it look at once.</summary>
+    public int PollDelayMs { get; set; } = 10;
+
+    /// <summary>Longest pause between two looks at a log that does not move, in milliseconds: what a record is late by at most when no hint arrives, and what an idle follower costs, two calls each time.</summary>
+    public int PollMaxDelayMs { get; set; } = 1_000;
+
     /// <summary>Throws when a value makes no sense; the message names the setting, its value and what it may be.</summary>
     /// <exception cref="InvalidOperationException">One does not.</exception>
     public void Validate()
@@ -55,6 +66,9 @@ public sealed class WalOptions
         Require(RetryDelayMs, 0, 60_000, nameof(RetryDelayMs));
         Require(RetryMaxDelayMs, RetryDelayMs, 60_000, nameof(RetryMaxDelayMs));
         Require(CloseTimeoutMs, 0, 600_000, nameof(CloseTimeoutMs));
+        Require(ReadRangeBytes, 4 * 1024, 16 * 1024 * 1024, nameof(ReadRangeBytes));
+        Require(PollDelayMs, 1, 60_000, nameof(PollDelayMs));
+        Require(PollMaxDelayMs, PollDelayMs, 600_000, nameof(PollMaxDelayMs));
     }
 
     private static void Require(long value, long least, long most, string name)

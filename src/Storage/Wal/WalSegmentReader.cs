@@ -3,31 +3,36 @@ using Baton.Core.Wal;
 
 namespace Baton.Storage.Wal;
 
-/// <summary>Reads one segment batch by batch, checking everything, from its start or from a batch whose place is known.</summary>
-internal sealed class WalSegmentReader
+/// <summary>Reads one segment batch by batch, checking everything, from its start or from a batch whose place is known. One caller at a time.</summary>
+/// <remarks>Every batch has an array of its own, of which its payloads are slices: they may be kept for as long as they are wanted.</remarks>
+internal sealed class WalSegmentReader : IAsyncDisposable
 {
+    private const int BatchPrefixBytes = 8;
+
     private readonly IWalStorage _storage;
     private readonly WalRetry _retry;
     private readonly string _channel;
     private readonly WalSegment _segment;
     private readonly string _blob;
+    private readonly int _rangeBytes;
     private WalRangeReader? _bytes;
 
-    /// <summary>A reader at <paramref name="start"/>.</summary>
-    public WalSegmentReader(IWalStorage storage, WalRetry retry, string channel, WalSegment segment, WalSegmentPlace start)
+    /// <summary>A reader at <paramref name="start"/>, which fetches ranges of up to <paramref name="rangeBytes"/>.</summary>
+    public WalSegmentReader(IWalStorage storage, WalRetry retry, string channel, WalSegment segment, WalSegmentPlace start, int rangeBytes = WalOptions.DefaultReadRangeBytes)
     {
         _storage = storage;
         _retry = retry;
         _channel = channel;
         _segment = segment;
         _blob = segment.BlobName(channel);
+        _rangeBytes = rangeBytes;
         Place = start;
     }
 
     /// <summary>The next batch's LSN and offset; offset 0 is before the header.</summary>
     public WalSegmentPlace Place { get; private set; }
 
-    /// <summary>The next batch, or null at the segment's present end. May be asked again: an open segment grows.</summary>
+    /// <summary>The next batch, or null at the segment's present end. May be asked again, also after a failure of the storage: an open segment grows.</summary>
     /// <exception cref="WalDamagedException">The next batch cannot be read.</exception>
     /// <exception cref="WalFaultedException">The storage does not answer.</exception>
     public Task<WalBatch?> NextAsync(CancellationToken cancellationToken) => _retry.RunAsync(
@@ -45,21 +50,37 @@ internal sealed class WalSegmentReader
             catch (WalStorageUncertainException)
             {
                 // The next attempt asks anew from the batch that was being read.
-                _bytes = null;
+                await DisposeAsync().ConfigureAwait(false);
                 throw;
             }
         },
         cancellationToken);
 
+    /// <summary>Gives memory and calls under way back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_bytes is { } bytes)
+        {
+            _bytes = null;
+            await bytes.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
     private async Task<WalBatch?> ReadNextAsync(CancellationToken cancellationToken)
     {
-        _bytes ??= new WalRangeReader(_storage.Segments, _blob, Place.Offset);
+        if (Place.Lsn - 1 == _segment.LastLsn)
+        {
+            // Sealed and read through: there is no need to ask the storage if it goes on.
+            return null;
+        }
+
+        _bytes ??= new WalRangeReader(_storage.Segments, _blob, Place.Offset, _rangeBytes, _segment.LengthBytes ?? long.MaxValue);
         if (Place.Offset == 0)
         {
             await ReadHeaderAsync(_bytes, cancellationToken).ConfigureAwait(false);
         }
 
-        var batch = await ReadBlockAsync(_bytes, 8, WalBatchCodec.SizeOf, cancellationToken).ConfigureAwait(false);
+        var batch = await ReadBlockAsync(_bytes, BatchPrefixBytes, WalBatchCodec.SizeOf, cancellationToken).ConfigureAwait(false);
         return batch is null ? null : Accept(batch);
     }
 
@@ -114,7 +135,7 @@ internal sealed class WalSegmentReader
 
         try
         {
-            var block = new byte[sizeOf(prefix.AsSpan(0, got))];
+            var block = GC.AllocateUninitializedArray<byte>(sizeOf(prefix.AsSpan(0, got)));
             prefix.AsSpan(0, got).CopyTo(block);
             var read = got < prefixBytes ? 0 : await source.ReadAsync(block.AsMemory(prefixBytes), cancellationToken).ConfigureAwait(false);
             return got + read == block.Length ? block : throw Damaged($"the segment ends {block.Length - got - read} bytes before the block does");

@@ -29,7 +29,7 @@ public sealed class WalStore
         _time = time;
         _retry = new WalRetry(options, time);
         _fence = new WalFence(storage, _retry, time);
-        _reader = new WalLogReader(storage, _retry);
+        _reader = new WalLogReader(storage, _retry, options.ReadRangeBytes);
         _logger = loggers.CreateLogger<WalStore>();
     }
 
@@ -66,6 +66,7 @@ public sealed class WalStore
     }
 
     /// <summary>Records in order, checked, from <paramref name="fromLsn"/> to <paramref name="throughLsn"/> or to the present end of the log.</summary>
+    /// <exception cref="WalTrimmedException"><paramref name="fromLsn"/> is below the retained history.</exception>
     /// <exception cref="WalDamagedException">A record in the range cannot be read; those before it have been given.</exception>
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
     public IAsyncEnumerable<WalEntry> ReadAsync(string channel, long fromLsn, long throughLsn, CancellationToken cancellationToken)
@@ -73,6 +74,22 @@ public sealed class WalStore
         CheckName(channel);
         ArgumentOutOfRangeException.ThrowIfLessThan(fromLsn, 1);
         return _reader.ReadAsync(channel, fromLsn, throughLsn, cancellationToken);
+    }
+
+    /// <summary>Records in order, checked, from <paramref name="fromLsn"/> on, and then whatever is appended, by whichever writer. Never ends by itself; a channel that does not exist yet is waited for.</summary>
+    /// <param name="channel">The channel.</param>
+    /// <param name="fromLsn">The first LSN wanted; may be ahead of the log.</param>
+    /// <param name="moved">Gives a task that completes when the log grows after this call, however the task ends; asked before every look at the log. Null, or when it never completes: polling alone finds what is new.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    /// <exception cref="WalTrimmedException">What was to come next is below the retained history.</exception>
+    /// <exception cref="WalDamagedException">The next record cannot be read; those before it have been given.</exception>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public IAsyncEnumerable<WalEntry> FollowAsync(string channel, long fromLsn, Func<Task>? moved, CancellationToken cancellationToken)
+    {
+        CheckName(channel);
+        ArgumentOutOfRangeException.ThrowIfLessThan(fromLsn, 1);
+        return WalFollow.EntriesAsync(_reader, _options, _time, channel, fromLsn, moved, cancellationToken);
     }
 
     /// <summary>The channel's manifest, or null when it was never opened.</summary>
