@@ -43,7 +43,7 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
     public async Task A_hint_wakes_a_follower_although_no_time_passes()
     {
         var hints = new Hints();
-        var following = TakeAsync(Follower(), 20, hints.Next);
+        var following = TakeAsync(await FollowerAsync(), 20, hints.Next);
         await using var writer = await (await azurite.NewWalAsync()).OpenAsync(_channel, 1);
         for (var n = 0; n < 20; n++)
         {
@@ -59,7 +59,7 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
     {
         await using var writer = await (await azurite.NewWalAsync()).OpenAsync(_channel, 1);
         var hints = new Hints();
-        var following = TakeAsync(Follower(), 1, hints.Next);
+        var following = TakeAsync(await FollowerAsync(), 1, hints.Next);
         await _time.NextWaitAsync();
 
         await writer.AppendAsync("a");
@@ -74,7 +74,7 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
         await using var writer = await (await azurite.NewWalAsync()).OpenAsync(_channel, 1);
         var faults = new FaultInjectingPolicy();
         var asked = 0;
-        var following = TakeAsync(Follower(faults), 1, () =>
+        var following = TakeAsync(await FollowerAsync(faults), 1, () =>
         {
             asked++;
             return Task.CompletedTask;
@@ -91,7 +91,7 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
     [Fact]
     public async Task A_channel_that_does_not_exist_yet_is_waited_for()
     {
-        var following = TakeAsync(Follower(), 1);
+        var following = TakeAsync(await FollowerAsync(), 1);
         await _time.NextWaitAsync();
         await using var writer = await (await azurite.NewWalAsync()).OpenAsync(_channel, 1);
         _time.Advance(TimeSpan.FromSeconds(1));
@@ -110,7 +110,7 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
         await writer.AppendAsync(new string('x', 100_000));
         await writer.AppendAsync("b");
         var faults = new FaultInjectingPolicy();
-        var following = TakeAsync(Follower(faults), 3);
+        var following = TakeAsync(await FollowerAsync(faults), 3);
         var waits = new List<double> { (await _time.NextWaitAsync()).TotalMilliseconds };
         var before = faults.Calls.Count;
         for (var look = 1; look <= 60; look++)
@@ -132,7 +132,7 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
     public async Task After_something_came_the_pauses_are_short_again()
     {
         await using var writer = await (await azurite.NewWalAsync()).OpenAsync(_channel, 1);
-        var following = TakeAsync(Follower(), 2);
+        var following = TakeAsync(await FollowerAsync(), 2);
         for (var look = 0; look < 5; look++)
         {
             await _time.NextWaitAsync();
@@ -154,7 +154,7 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
     [InlineData(false)]
     public async Task Cancelling_ends_a_follower_that_waits(bool hinted)
     {
-        var following = TakeAsync(Follower(), 1, hinted ? new Hints().Next : null);
+        var following = TakeAsync(await FollowerAsync(), 1, hinted ? new Hints().Next : null);
         await _time.NextWaitAsync();
 
         await _stop.CancelAsync();
@@ -167,7 +167,7 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
     {
         await using var writer = await (await azurite.NewWalAsync()).OpenAsync(_channel, 1);
         var faults = new FaultInjectingPolicy();
-        var following = TakeAsync(Follower(faults), 1);
+        var following = TakeAsync(await FollowerAsync(faults), 1);
         await _time.NextWaitAsync();
 
         faults.Lose(Loss.BeforeSending, _ => true, times: int.MaxValue / 2);
@@ -177,7 +177,7 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
     }
 
     // Its time stands still: of the defaults for polling none ever passes by itself.
-    private WalStore Follower(FaultInjectingPolicy? faults = null)
+    private async Task<WalStore> FollowerAsync(FaultInjectingPolicy? faults = null)
     {
         void Add(Azure.Core.ClientOptions options)
         {
@@ -188,7 +188,9 @@ public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
             }
         }
 
-        return new WalStore(azurite.Open(Add, Add), new WalOptions { RetryDelayMs = 0, RetryMaxDelayMs = 0, MaxAttempts = 3 }, _time, NullLoggerFactory.Instance);
+        var store = new WalStore(azurite.Open(Add, Add), new WalOptions { RetryDelayMs = 0, RetryMaxDelayMs = 0, MaxAttempts = 3 }, _time, NullLoggerFactory.Instance);
+        await store.PrepareAsync(_stop.Token);
+        return store;
     }
 
     private Task<List<string>> TakeAsync(WalStore store, int count, Func<Task>? moved = null) => Task.Run(async () =>

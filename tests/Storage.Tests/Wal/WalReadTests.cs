@@ -1,3 +1,4 @@
+using System.Globalization;
 using Azure.Core;
 using Azure.Core.Pipeline;
 using Azure.Storage.Blobs.Specialized;
@@ -207,7 +208,7 @@ public sealed class WalReadTests(StorageFixture azurite)
         return read.Manifest;
     }
 
-    private Task DeleteAsync(WalSegment segment) => azurite.Open().Blobs.GetBlobContainerClient("wal").GetAppendBlobClient(segment.BlobName(_channel)).DeleteAsync();
+    private async Task DeleteAsync(WalSegment segment) => await azurite.Open().Blobs.GetBlobContainerClient("wal").GetAppendBlobClient(segment.BlobName(_channel)).DeleteAsync();
 
     /// <summary>Breaks the body of one download in the middle.</summary>
     private sealed class CuttingPolicy(int fromCall, Func<Task> onCut) : HttpPipelinePolicy
@@ -232,8 +233,8 @@ public sealed class WalReadTests(StorageFixture azurite)
                 _calls++;
                 if (_calls > fromCall)
                 {
-                    message.Request.Headers.TryGetValue("x-ms-range", out var range);
-                    StartsAfter.Add(long.Parse(range!["bytes=".Length..range.IndexOf('-', StringComparison.Ordinal)], System.Globalization.CultureInfo.InvariantCulture));
+                    var range = message.Request.Headers.TryGetValue("x-ms-range", out var value) ? value : "";
+                    StartsAfter.Add(long.Parse(range["bytes=".Length..range.IndexOf('-', StringComparison.Ordinal)], CultureInfo.InvariantCulture));
                 }
 
                 if (_calls != fromCall)
