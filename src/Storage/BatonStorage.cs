@@ -1,4 +1,5 @@
 using Azure.Core;
+using Azure.Core.Pipeline;
 using Azure.Identity;
 using Azure.Storage.Blobs;
 using Baton.Storage.Tables;
@@ -8,6 +9,8 @@ namespace Baton.Storage;
 /// <summary>A cluster's storage account.</summary>
 public sealed class BatonStorage
 {
+    private const int MostConnections = 10_000;
+
     private BatonStorage(TableServiceClient tables, BlobServiceClient blobs, BlobServiceClient singleAttemptBlobs)
     {
         Tables = tables;
@@ -32,9 +35,10 @@ public sealed class BatonStorage
     public static BatonStorage Open(StorageOptions options, Action<TableClientOptions>? configureTables = null, Action<BlobClientOptions>? configureBlobs = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var tables = new TableClientOptions();
-        var blobs = BlobOptions(maxRetries: 4);
-        var singleAttempt = BlobOptions(maxRetries: 0);
+        var transport = Transport(options.MaxConnections);
+        var tables = new TableClientOptions { Transport = transport };
+        var blobs = BlobOptions(maxRetries: 4, transport);
+        var singleAttempt = BlobOptions(maxRetries: 0, transport);
         configureTables?.Invoke(tables);
         configureBlobs?.Invoke(blobs);
         configureBlobs?.Invoke(singleAttempt);
@@ -88,9 +92,30 @@ public sealed class BatonStorage
             : throw new InvalidOperationException($"Setting 'Storage:{name}' is '{given}': an identity needs an absolute https address.");
     }
 
-    private static BlobClientOptions BlobOptions(int maxRetries)
+    // One for everything: each client's own would multiply the bound, and by default there is none at all.
+    private static HttpClientTransport Transport(int maxConnections)
     {
-        var options = new BlobClientOptions();
+        if (maxConnections is < 1 or > MostConnections)
+        {
+            throw new InvalidOperationException($"Setting 'Storage:{nameof(StorageOptions.MaxConnections)}' is {maxConnections}; it must be 1 to {MostConnections}.");
+        }
+
+        var handler = new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            UseCookies = false,
+            MaxConnectionsPerServer = maxConnections,
+            PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+        };
+
+        // The pipeline bounds every call itself.
+        return new HttpClientTransport(new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan });
+    }
+
+    private static BlobClientOptions BlobOptions(int maxRetries, HttpPipelineTransport transport)
+    {
+        var options = new BlobClientOptions { Transport = transport };
         options.Retry.MaxRetries = maxRetries;
         options.Retry.Mode = RetryMode.Exponential;
         options.Retry.Delay = TimeSpan.FromMilliseconds(50);

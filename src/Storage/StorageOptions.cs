@@ -17,4 +17,7 @@ public sealed class StorageOptions
 
     /// <summary>Client id of a user-assigned managed identity; the machine's default identity when empty.</summary>
     public string? ClientId { get; set; }
+
+    /// <summary>Connections to each of the account's endpoints, in one process. Calls beyond it wait for one to be free. More: bursts over many channels end sooner; fewer: fewer sockets.</summary>
+    public int MaxConnections { get; set; } = 128;
 }

@@ -46,6 +46,17 @@ public sealed class BatonStorageTests(StorageFixture azurite)
         Assert.Contains("exclude", Message(new StorageOptions { ConnectionString = "AccountName=a", BlobServiceUri = blob }), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(10_001)]
+    public void A_bound_of_connections_that_makes_no_sense_is_named(int connections)
+    {
+        var message = Message(new StorageOptions { ConnectionString = azurite.ConnectionString, MaxConnections = connections });
+
+        Assert.Contains("Storage:MaxConnections", message, StringComparison.Ordinal);
+        Assert.Contains("1 to 10000", message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Endpoints_and_an_identity_open_without_a_call()
     {

@@ -1,0 +1,59 @@
+namespace Baton.Storage.Tests.Wal.HttpFaults;
+
+/// <summary>The first half of an answer's body, and then a broken connection.</summary>
+internal sealed class CutBody(byte[] whole) : Stream
+{
+    private int _at;
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => _at;
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>The answer with its body cut. Its headers still promise all of it.</summary>
+    public static async Task<HttpResponseMessage> OfAsync(HttpResponseMessage answer, CancellationToken cancellationToken)
+    {
+        var whole = answer.Content;
+        var cut = new StreamContent(new CutBody(await whole.ReadAsByteArrayAsync(cancellationToken)));
+        foreach (var (name, values) in whole.Headers)
+        {
+            cut.Headers.TryAddWithoutValidation(name, values);
+        }
+
+        answer.Content = cut;
+        return answer;
+    }
+
+    public override int Read(byte[] buffer, int offset, int count)
+    {
+        var left = (whole.Length / 2) - _at;
+        if (left <= 0)
+        {
+            throw new IOException("The connection was cut within the body (by the test).");
+        }
+
+        var read = Math.Min(left, count);
+        Array.Copy(whole, _at, buffer, offset, read);
+        _at += read;
+        return read;
+    }
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+}

@@ -1,0 +1,92 @@
+using System.Globalization;
+using Xunit.Abstractions;
+
+namespace Baton.Storage.Tests.Wal.HttpFaults;
+
+/// <summary>Each way in which an HTTP call can fail, at each call of a log's life: every record is in the log exactly once, in order, and readers and openers agree.</summary>
+[Collection(HttpFaultsGroup.Name)]
+public sealed class HttpFaultTests(StorageFixture azurite, ITestOutputHelper output)
+{
+    private const int AtOnce = 4;
+    private static readonly TimeSpan Long = TimeSpan.FromSeconds(30);
+
+    public static TheoryData<HttpFault> Faults => [.. HttpFaults.Quick];
+
+    [Theory]
+    [MemberData(nameof(Faults))]
+    public Task Whichever_call_fails_each_record_is_there_once(HttpFault fault) => AtEveryCallAsync(fault, [1, 3], Long);
+
+    [Fact]
+    public Task Whichever_call_hangs_until_its_timeout_each_record_is_there_once() => AtEveryCallAsync(HttpFault.Hangs, [1], TimeSpan.FromMilliseconds(200));
+
+    [Fact]
+    public async Task Whatever_fails_at_random_each_record_is_there_once()
+    {
+        const int Runs = 100;
+        var seed = int.TryParse(Environment.GetEnvironmentVariable("BATON_SEED"), CultureInfo.InvariantCulture, out var given) ? given : Random.Shared.Next(1_000_000);
+        var faults = 0;
+        await ManyAsync(Enumerable.Range(seed, Runs), run => $"seed {run}", async (scenario, run) =>
+        {
+#pragma warning disable CA5394 // The faults must be drawn again from their seed.
+            var random = new Random(run);
+            await scenario.RunAsync(
+                request =>
+                {
+                    if (random.Next(5) != 0 || HttpFaults.Quick[random.Next(HttpFaults.Quick.Count)] is var fault && !fault.Concerns(request))
+                    {
+                        return null;
+                    }
+
+                    Interlocked.Increment(ref faults);
+                    return fault;
+                },
+                Long);
+#pragma warning restore CA5394
+        });
+        output.WriteLine($"Seeds {seed} to {seed + Runs - 1}: {faults} faults.");
+        Assert.True(faults > Runs, $"Only {faults} faults.");
+    }
+
+    private async Task AtEveryCallAsync(HttpFault fault, int[] times, TimeSpan networkTimeout)
+    {
+        var calls = 0;
+        await ManyAsync([0], _ => "without a fault", (scenario, _) => scenario.RunAsync(
+            request =>
+            {
+                calls += fault.Concerns(request) ? 1 : 0;
+                return null;
+            },
+            Long));
+        Assert.InRange(calls, 10, 100);
+        var places = times.SelectMany(t => Enumerable.Range(1, calls).Select(nth => (Nth: nth, Times: t))).ToList();
+        await ManyAsync(places, place => $"{fault} at call {place.Nth}, {place.Times} times", (scenario, place) =>
+        {
+            var seen = 0;
+            return scenario.RunAsync(request => fault.Concerns(request) && ++seen >= place.Nth && seen < place.Nth + place.Times ? fault : null, networkTimeout);
+        });
+        output.WriteLine($"{fault}: {places.Count} lives of a log, {calls} places.");
+    }
+
+    private async Task ManyAsync<T>(IEnumerable<T> cases, Func<T, string> name, Func<FaultyScenario, T, Task> run)
+    {
+        var scenario = new FaultyScenario(azurite, await azurite.NewWalAsync());
+        await Parallel.ForEachAsync(cases, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (one, _) =>
+        {
+            try
+            {
+                await run(scenario, one);
+            }
+            catch (Exception failure)
+            {
+                throw new InvalidOperationException($"{name(one)}: {failure.Message}", failure);
+            }
+        });
+    }
+}
+
+/// <summary>A service of its own: it runs beside the others.</summary>
+[CollectionDefinition(Name)]
+public sealed class HttpFaultsGroup : ICollectionFixture<StorageFixture>
+{
+    public const string Name = "HTTP faults";
+}
