@@ -2,27 +2,10 @@ using Baton.Storage.Wal;
 
 namespace Baton.Storage.Tests.Wal;
 
-/// <summary>Calls to the storage that get lost, one way or the other: every record is in the log exactly once all the same.</summary>
+/// <summary>Calls to the storage that get lost at one chosen moment. For every fault at every call, see <see cref="HttpFaults.HttpFaultTests"/>.</summary>
 [Collection(WalGroup.Name)]
 public sealed class WalLostCallTests(StorageFixture azurite)
 {
-    private static readonly WalOptions SmallSegments = new() { MaxSegmentBlocks = 3, RetryDelayMs = 0, RetryMaxDelayMs = 0 };
-
-    [Theory]
-    [InlineData(Loss.BeforeSending, 1)]
-    [InlineData(Loss.Answer, 1)]
-    [InlineData(Loss.BeforeSending, 3)]
-    [InlineData(Loss.Answer, 3)]
-    public async Task Whichever_writing_call_is_lost_each_record_is_there_once(Loss loss, int times)
-    {
-        var calls = await ScenarioAsync(loss, nth: int.MaxValue / 2, times);
-        Assert.InRange(calls, 15, 60);
-        for (var nth = 1; nth <= calls; nth++)
-        {
-            await ScenarioAsync(loss, nth, times);
-        }
-    }
-
     [Fact]
     public async Task A_lost_read_back_is_read_again()
     {
@@ -116,28 +99,5 @@ public sealed class WalLostCallTests(StorageFixture azurite)
         await using var now = await opened.Task;
         await now.AppendAsync("b");
         Assert.Equal("ab", string.Concat(await opener.ReadTextsAsync(channel)));
-    }
-
-    private async Task<int> ScenarioAsync(Loss loss, int nth, int times)
-    {
-        var faults = new FaultInjectingPolicy();
-        var store = await azurite.NewWalAsync(SmallSegments, faults);
-        var channel = WalTestExtensions.NewChannel();
-        faults.Lose(loss, FaultInjectingPolicy.IsWrite, nth, times);
-        await using (var first = await store.OpenAsync(channel, 1))
-        {
-            await first.AppendAsync("a");
-            await first.AppendAsync("b", "c");
-            await first.AppendAsync("d");
-        }
-
-        await using var second = await store.OpenAsync(channel, 2);
-        await second.AppendAsync("e");
-        await second.AppendAsync("f");
-        await second.AppendAsync("g");
-        var calls = faults.Matched;
-
-        Assert.Equal("abcdefg", string.Concat(await (await azurite.NewWalAsync()).ReadTextsAsync(channel)));
-        return calls;
     }
 }
