@@ -13,8 +13,9 @@ namespace Baton.Core.Channels;
 /// and for one read back, so a channel that is opened elsewhere goes on where it stood.
 /// <para>The caller, which owns the log, has these duties, in this order:</para>
 /// <list type="number">
-/// <item>Open: fence the log at the new term, make a machine, and <see cref="Apply"/> every record from the first on, in order. Acks that
-/// <see cref="Applied.Ack"/> gives for records with a source are owed to the control plane again: it may never have had them.</item>
+/// <item>Open: fence the log at the new term, make a machine, or restore one from a snapshot, and <see cref="Apply"/> every record behind it, in
+/// order. Acks that <see cref="Applied.Ack"/> gives for records with a source are owed to the control plane again, as are those that were owed
+/// when the snapshot was taken: it may never have had them.</item>
 /// <item>One request at a time: call a <c>Prepare</c> method, append its <see cref="Prepared{TAnswer}.Records"/> and apply them before the
 /// next one is prepared. A prepared request is good for nothing once another record was applied.</item>
 /// <item>An error goes to the client; nothing is appended, and what was appended before it stays.</item>
@@ -50,6 +51,9 @@ public sealed partial class ChannelMachine
         _broadcasts = new BroadcastLog(_limits.Broadcasts);
         _gate = new ReplicateGate(clusterId, channel);
     }
+
+    private ChannelMachine(ChannelLimits limits, ReplicateGate gate, TransactionTable transactions, ProducerTable producers, BroadcastLog broadcasts) =>
+        (_limits, _gate, _transactions, _producers, _broadcasts) = (limits, gate, transactions, producers, broadcasts);
 
     /// <summary>The cluster.</summary>
     public string ClusterId => _gate.ClusterId;

@@ -49,7 +49,7 @@ internal sealed class ProducerTable(int producers, int sequences)
 
         _oldestFirst.AddLast(node);
         node.Value.Add(record.ProducerSequence, lsn, record.TimeTick, sequences);
-        if (_byId.Count > producers)
+        while (_byId.Count > producers)
         {
             _byId.Remove(_oldestFirst.First!.Value.Id);
             _oldestFirst.RemoveFirst();
@@ -58,6 +58,46 @@ internal sealed class ProducerTable(int producers, int sequences)
 
     /// <summary>All that is remembered, in order of the last write.</summary>
     public IEnumerable<string> Describe() => _oldestFirst.Select(p => $"{p.Id}: {string.Join(", ", p.Writes)}");
+
+    /// <summary>Writes all that is remembered, in order of the last write.</summary>
+    public void WriteTo(SnapshotWriter writer)
+    {
+        writer.Number(_oldestFirst.Count);
+        foreach (var producer in _oldestFirst)
+        {
+            writer.Text(producer.Id);
+            writer.Number(producer.Writes.Count);
+            foreach (var (sequence, answer) in producer.Writes)
+            {
+                writer.Number(sequence);
+                writer.Number(answer.FirstLsn);
+                writer.Number(answer.LastLsn);
+                writer.Number(answer.TimeTick);
+            }
+        }
+    }
+
+    /// <summary>Reads what <see cref="WriteTo"/> wrote.</summary>
+    /// <exception cref="WalFormatException">It is something else.</exception>
+    public static ProducerTable ReadFrom(ref SnapshotReader reader, int producers, int sequences)
+    {
+        var table = new ProducerTable(producers, sequences);
+        for (var left = reader.Count("producers"); left > 0; left--)
+        {
+            var producer = new Producer(reader.Text("producer"));
+            for (var writes = reader.Count("writes"); writes > 0; writes--)
+            {
+                producer.Writes.Add(new Write(reader.Number("sequence"), new WriteAnswer(reader.Number("first LSN"), reader.Number("last LSN"), reader.Number("time tick"))));
+            }
+
+            if (producer.Writes.Count == 0 || !table._byId.TryAdd(producer.Id, table._oldestFirst.AddLast(producer)))
+            {
+                throw reader.Wrong($"producer {producer.Id} is there twice or without a write");
+            }
+        }
+
+        return table;
+    }
 
     private sealed record Write(long Sequence, WriteAnswer Answer);
 
@@ -81,7 +121,7 @@ internal sealed class ProducerTable(int producers, int sequences)
             Writes.Add(new Write(sequence, new WriteAnswer(lsn, lsn, timeTick)));
             if (Writes.Count > keep)
             {
-                Writes.RemoveAt(0);
+                Writes.RemoveRange(0, Writes.Count - keep);
             }
         }
     }

@@ -158,6 +158,14 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
             && string.Equals(SourceChannel, next.SourceChannel, StringComparison.Ordinal);
     }
 
+    /// <summary>The gate of a snapshot: role and source follow from the configuration.</summary>
+    internal static ReplicateGate Restore(
+        string clusterId, string channel, ReplicateConfiguration? configuration, long forcedBroadcastId, ReplicateCheckpoint? checkpoint, ReplicatedTransaction? transaction)
+    {
+        var gate = new ReplicateGate(clusterId, channel);
+        return (configuration is null ? gate : gate.Switched(configuration)) with { ForcedBroadcastId = forcedBroadcastId, Checkpoint = checkpoint, Transaction = transaction };
+    }
+
     private ReplicateGate Switched(ReplicateConfiguration configuration)
     {
         var source = ReplicateRoles.SourceOf(configuration, ClusterId);

@@ -24,6 +24,26 @@ public sealed class TransactionTable(TransactionLimits limits)
     private long _earliestExpiry = long.MaxValue;
     private long _observed;
 
+    /// <summary>The table of a snapshot.</summary>
+    /// <param name="limits">Bounds; a table above them shrinks as it next grows.</param>
+    /// <param name="open">As <see cref="Open"/>. Where an id is twice, one of them stays.</param>
+    /// <param name="ended">As <see cref="Ended"/>. Likewise.</param>
+    internal static TransactionTable Restore(TransactionLimits limits, IEnumerable<TransactionSession> open, IEnumerable<EndedTransaction> ended)
+    {
+        var table = new TransactionTable(limits);
+        foreach (var session in open)
+        {
+            table.Begin(session);
+        }
+
+        foreach (var end in ended.Where(e => table._ended.TryAdd(e.TxnId, e)))
+        {
+            table._endedInOrder.Enqueue(end.TxnId);
+        }
+
+        return table;
+    }
+
     /// <summary>The sessions that the log leaves open, by begin.</summary>
     public IReadOnlyList<TransactionSession> Open => [.. _open.Values.OrderBy(s => s.BeginLsn)];
 
@@ -143,7 +163,7 @@ public sealed class TransactionTable(TransactionLimits limits)
             _ended[ended.TxnId] = ended;
         }
 
-        if (_endedInOrder.Count > limits.EndedKept)
+        while (_endedInOrder.Count > limits.EndedKept)
         {
             _ended.Remove(_endedInOrder.Dequeue());
         }

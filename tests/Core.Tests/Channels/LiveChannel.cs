@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Core.Broadcasts;
 using Baton.Core.Channels;
@@ -14,11 +15,14 @@ internal sealed class LiveChannel(string cluster = "c1", string channel = "ch1",
 {
     public static readonly DateTimeOffset Start = DateTimeOffset.UnixEpoch.AddDays(20_000);
 
-    public ChannelMachine Machine { get; } = new(cluster, channel, limits);
+    public ChannelMachine Machine { get; private init; } = new(cluster, channel, limits);
 
     public List<WalRecord> Log { get; } = [];
 
     public List<BroadcastAckRequest> Acks { get; } = [];
+
+    /// <summary>Every answer, and what applying its records brought about, as text: equal for two machines that decide the same.</summary>
+    public List<string> Transcript { get; } = [];
 
     /// <summary>What the caller's clock shows, in milliseconds since <see cref="Start"/>.</summary>
     public long AtMs { get; set; }
@@ -93,15 +97,28 @@ internal sealed class LiveChannel(string cluster = "c1", string channel = "ch1",
         return machine;
     }
 
+    /// <summary>A channel that goes on from here under another machine.</summary>
+    public LiveChannel With(ChannelMachine machine)
+    {
+        var next = new LiveChannel(Machine.ClusterId, Machine.Channel, limits) { Machine = machine, AtMs = AtMs };
+        next.Log.AddRange(Log);
+        return next;
+    }
+
+    private static string Json<T>(T value) => JsonSerializer.Serialize(value, BatonJson.Options);
+
     private Prepared<T> Do<T>(Prepared<T> prepared)
         where T : class
     {
         Assert.True(prepared.Error is null != prepared.Answer is null);
         Assert.True(prepared.Error is null || prepared.Records.Count == 0);
+        Transcript.Add($"{prepared.Error} {Json(prepared.Answer)} durable {prepared.DurableLsn} exclusive {prepared.Exclusive}");
         foreach (var record in prepared.Records)
         {
             Log.Add(record);
-            if (Machine.Apply(Log.Count, record).Ack is { } ack)
+            var applied = Machine.Apply(Log.Count, record);
+            Transcript.Add($"{Log.Count}: {Json(record)} {Json(applied)}");
+            if (applied.Ack is { } ack)
             {
                 Acks.Add(ack);
             }

@@ -1,12 +1,9 @@
 using Baton.Core.Api;
-using Baton.Core.Broadcasts;
 using Baton.Core.Channels;
 using Baton.Core.Replication;
-using Baton.Core.Transactions;
 using Baton.Core.Wal;
 using FsCheck;
 using FsCheck.Fluent;
-using static Baton.Core.Tests.Replication.Configurations;
 
 namespace Baton.Core.Tests.Channels;
 
@@ -16,29 +13,6 @@ namespace Baton.Core.Tests.Channels;
 /// </summary>
 public sealed class ReplayProperties
 {
-    private static readonly ReplicateConfiguration[] Configs =
-    [
-        Of([Named("a", "a-0"), Named("b", "b-0")], ("a", "b")),
-        Of([Named("a", "a-0"), Named("b", "b-0")], ("b", "a")),
-        Of([Named("a", "a-0"), Named("b", "b-0"), Named("c", "c-0")], ("c", "a"), ("c", "b")),
-        Of([Named("b", "b-0")]),
-    ];
-
-    private static readonly ChannelLimits Low = new(new TransactionLimits(DefaultKeepaliveMs: 5, MaxOpen: 3, EndedKept: 3), Producers: 2, SequencesPerProducer: 2, Broadcasts: 3);
-
-    /// <summary>One request: what, and three small numbers that say which.</summary>
-    private static readonly Gen<(int What, int X, int Y, int Z)> Request =
-        from what in Gen.Choose(0, 9)
-        from x in Gen.Choose(0, 4)
-        from y in Gen.Choose(0, 9)
-        from z in Gen.Choose(0, 7)
-        select (what, x, y, z);
-
-    private static readonly Gen<IEnumerable<(int, int, int, int)>> Series =
-        from length in Gen.Choose(0, 80)
-        from requests in Request.ListOf(length)
-        select (IEnumerable<(int, int, int, int)>)requests;
-
     [Fact]
     public void A_machine_replayed_from_the_log_equals_the_live_one() => Check(channel => channel.Replay().Describe() == channel.Machine.Describe());
 
@@ -67,7 +41,7 @@ public sealed class ReplayProperties
     [Fact]
     public void A_records_source_is_what_the_role_at_its_place_allows() => Check(channel =>
     {
-        var machine = new ChannelMachine("b", "b-0", Low);
+        var machine = new ChannelMachine("b", "b-0", RandomRequests.Low);
         foreach (var (i, record) in channel.Log.Index())
         {
             if (record.Type != WalRecordType.AlterReplicateConfig && (machine.Role == ClusterRole.Secondary) != (record.Source is not null))
@@ -89,7 +63,7 @@ public sealed class ReplayProperties
     [Fact]
     public void A_checkpoint_never_goes_back_while_the_source_stays() => Check(channel =>
     {
-        var machine = new ChannelMachine("b", "b-0", Low);
+        var machine = new ChannelMachine("b", "b-0", RandomRequests.Low);
         foreach (var (i, record) in channel.Log.Index())
         {
             var before = machine.Checkpoint;
@@ -103,74 +77,16 @@ public sealed class ReplayProperties
         return true;
     });
 
-    private static void Check(Func<LiveChannel, bool> property) => Prop.ForAll(Series.ToArbitrary(), requests =>
+    private static void Check(Func<LiveChannel, bool> property) => Prop.ForAll(RandomRequests.Series.ToArbitrary(), requests =>
     {
-        var channel = new LiveChannel("b", "b-0", Low);
+        var channel = RandomRequests.NewChannel();
         foreach (var request in requests)
         {
-            Run(channel, request);
+            RandomRequests.Run(channel, request);
         }
 
         return property(channel);
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
-
-    private static void Run(LiveChannel channel, (int What, int X, int Y, int Z) r)
-    {
-        channel.AtMs += r.Z - 2;
-        var open = channel.Machine.OpenTransactions;
-        var txn = open.Count == 0 ? r.Y : open[r.X % open.Count].TxnId;
-        var producer = r.X == 0 ? null : new ProducerStamp($"p{r.X}", r.Y);
-        switch (r.What)
-        {
-            case 0 or 1:
-                channel.Append(LiveChannel.Messages([.. Enumerable.Repeat("m", r.X + 1)]) with { Producer = producer });
-                break;
-            case 2:
-                channel.Begin(r.Y);
-                break;
-            case 3:
-                channel.AppendTo(txn, LiveChannel.Messages("body") with { Producer = producer });
-                break;
-            case 4:
-                channel.Commit(txn);
-                break;
-            case 5:
-                channel.Rollback(txn);
-                break;
-            case 6:
-                channel.Control(r.Y + 1, new BroadcastMessage("drop", ["b-0", "b-0_v1"], []), r.X == 0 ? "b-0" : "b-0_v1");
-                break;
-            case 7:
-                channel.Configure(r.Y + 20 + channel.Log.Count, Configs[r.X % Configs.Length], forced: r.X == 3, ignored: r.Z == 0);
-                break;
-            default:
-                Replicate(channel, r);
-                break;
-        }
-    }
-
-    private static void Replicate(LiveChannel channel, (int What, int X, int Y, int Z) r)
-    {
-        var source = r.Z == 7 ? "a" : channel.Machine.Checkpoint?.ClusterId ?? "a";
-        var at = Math.Max(channel.Machine.Checkpoint?.TimeTick ?? 0, 1) + r.Z - 1;
-        ReadMessage Of(WalRecordType type, int i) => new(at + i, at + i, type, null, null, [], TxnId: r.Y + 1);
-        WalRecordType[] types = r.X switch
-        {
-            0 => [WalRecordType.Message, WalRecordType.Message],
-            1 => [WalRecordType.TxnBegin],
-            2 => [WalRecordType.TxnBegin, WalRecordType.TxnBody, WalRecordType.TxnBody, WalRecordType.TxnCommit, WalRecordType.Message],
-            3 => [WalRecordType.TxnBody, WalRecordType.TxnCommit],
-            _ => [WalRecordType.Message, WalRecordType.AlterReplicateConfig, WalRecordType.Message],
-        };
-        channel.Replicate(source, $"{source}-0", [.. types.Select((t, i) => t == WalRecordType.AlterReplicateConfig ? Alter(Of(t, i), r, source) : Of(t, i))]);
-    }
-
-    private static ReadMessage Alter(ReadMessage record, (int What, int X, int Y, int Z) r, string source)
-    {
-        var change = new AlterReplicateConfig(Configs[r.Y % Configs.Length], Ignored: r.Z == 1);
-        var message = new BroadcastMessage(BroadcastMessage.AlterReplicateConfigKind, [$"{source}-0"], [], AlterReplicateConfig: change);
-        return record with { TxnId = null, BroadcastId = record.TimeTick + 1, Payload = BroadcastPayload.Encode(new AlterReplicateConfigRecord(message, [], null)) };
-    }
 
     private static bool IsForced(WalRecord record) =>
         record.Type == WalRecordType.AlterReplicateConfig

@@ -1,0 +1,154 @@
+using System.Text.Json;
+using Baton.Core.Api;
+using Baton.Core.Replication;
+using Baton.Core.Time;
+using Baton.Core.Transactions;
+using Baton.Core.Wal;
+
+namespace Baton.Core.Channels;
+
+/// <content>
+/// The machine as bytes, so that opening a channel need not read its whole log: docs/wal-format.md, "Channel snapshot". All that records
+/// brought about is in it. The highest tick observed is not: it is this process's clock, not the log's, and a channel opened elsewhere starts
+/// without it in any case. Role and source are not either: the configuration tells them.
+/// </content>
+public sealed partial class ChannelMachine
+{
+    private const long SnapshotVersion = 1;
+
+    /// <summary>The state behind <see cref="LastLsn"/>. Machines that stand at the same place give the same bytes, however they got there.</summary>
+    public byte[] EncodeSnapshot()
+    {
+        var writer = new SnapshotWriter();
+        writer.Number(SnapshotVersion);
+        writer.Text(ClusterId);
+        writer.Text(Channel);
+        writer.Number(LastLsn);
+        writer.Number(LastTimeTick);
+        WriteGate(writer);
+        WriteTransactions(writer);
+        _producers.WriteTo(writer);
+        _broadcasts.WriteTo(writer);
+        return writer.ToArray();
+    }
+
+    /// <summary>The machine that <see cref="EncodeSnapshot"/> was called on; it goes on with the record after its <see cref="LastLsn"/>.</summary>
+    /// <param name="clusterId">The cluster that the channel is of.</param>
+    /// <param name="channel">The channel.</param>
+    /// <param name="content">The snapshot.</param>
+    /// <param name="problem">Why the answer is null.</param>
+    /// <param name="limits">Bounds. Where they are lower than those it was written under, the tables shrink as they next grow.</param>
+    /// <returns>Null where the content is damaged, of an unknown version, or another channel's: the log itself is then to be read.</returns>
+    public static ChannelMachine? TryRestore(string clusterId, string channel, ReadOnlyMemory<byte> content, out string? problem, ChannelLimits? limits = null)
+    {
+        try
+        {
+            var machine = Read(clusterId, channel, content.Span, limits ?? ChannelLimits.Default);
+
+            // One state has one form: rows twice or out of order, numbers or JSON in another form, all show here.
+            problem = machine.EncodeSnapshot().AsSpan().SequenceEqual(content.Span) ? null : "it is not the form in which its state is written";
+            return problem is null ? machine : null;
+        }
+        catch (Exception e) when (e is WalFormatException or JsonException)
+        {
+            problem = e.Message;
+            return null;
+        }
+    }
+
+    private static ChannelMachine Read(string clusterId, string channel, ReadOnlySpan<byte> content, ChannelLimits limits)
+    {
+        var reader = new SnapshotReader(content);
+        if (reader.Number("version") is var version and not SnapshotVersion)
+        {
+            throw reader.Wrong($"version {version} is unknown");
+        }
+
+        var (ofCluster, ofChannel) = (reader.Text("cluster"), reader.Text("channel"));
+        if (!string.Equals(ofCluster, clusterId, StringComparison.Ordinal) || !string.Equals(ofChannel, channel, StringComparison.Ordinal))
+        {
+            throw reader.Wrong($"it is of channel {ofChannel} of cluster {ofCluster}");
+        }
+
+        var (lastLsn, lastTimeTick) = (reader.Number("last LSN"), reader.Number("last time tick"));
+        var gate = ReadGate(clusterId, channel, ref reader);
+        var transactions = ReadTransactions(limits.Transactions, ref reader);
+        var producers = ProducerTable.ReadFrom(ref reader, limits.Producers, limits.SequencesPerProducer);
+        var broadcasts = BroadcastLog.ReadFrom(ref reader, limits.Broadcasts);
+        return reader.Left == 0
+            ? new ChannelMachine(limits, gate, transactions, producers, broadcasts) { LastLsn = lastLsn, LastTimeTick = lastTimeTick }
+            : throw reader.Wrong($"{reader.Left} bytes are left over");
+    }
+
+    private void WriteGate(SnapshotWriter writer)
+    {
+        // As it came: the order of its edges can matter, which a canonical form would lose. It was read from JSON, so it is JSON without loss.
+        writer.Bytes(_gate.Configuration is null ? [] : JsonSerializer.SerializeToUtf8Bytes(_gate.Configuration, BatonJson.Options));
+        writer.Number(_gate.ForcedBroadcastId);
+        writer.Checkpoint(_gate.Checkpoint);
+        writer.Flag(_gate.Transaction is not null);
+        if (_gate.Transaction is { } transaction)
+        {
+            writer.Number(transaction.TxnId);
+            writer.Number(transaction.BeginLsn);
+            writer.Number(transaction.LastSourceLsn);
+        }
+    }
+
+    private static ReplicateGate ReadGate(string clusterId, string channel, ref SnapshotReader reader)
+    {
+        var json = reader.Bytes("configuration");
+        var configuration = json.IsEmpty ? null : JsonSerializer.Deserialize<ReplicateConfiguration>(json, BatonJson.Options) ?? throw reader.Wrong("configuration is null");
+        var forced = reader.Number("forced broadcast id");
+        var checkpoint = reader.Checkpoint("checkpoint");
+        var transaction = reader.Flag("replicated transaction")
+            ? new ReplicatedTransaction(reader.Number("replicated transaction"), reader.Number("begin LSN"), reader.Number("last source LSN"))
+            : null;
+        return ReplicateGate.Restore(clusterId, channel, configuration, forced, checkpoint, transaction);
+    }
+
+    private void WriteTransactions(SnapshotWriter writer)
+    {
+        var (open, ended) = (_transactions.Open, _transactions.Ended);
+        writer.Number(open.Count);
+        foreach (var session in open)
+        {
+            writer.Number(session.TxnId);
+            writer.Number(session.BeginLsn);
+            writer.Number(session.KeepaliveMs);
+            writer.Number(session.LastTimeTick);
+            writer.Flag(session.Replicated);
+        }
+
+        writer.Number(ended.Count);
+        foreach (var end in ended)
+        {
+            writer.Number(end.TxnId);
+            writer.Number((long)end.State);
+            writer.Number(end.Lsn);
+            writer.Number(end.TimeTick);
+            writer.Flag(end.ByConfiguration);
+        }
+    }
+
+    private static TransactionTable ReadTransactions(TransactionLimits limits, ref SnapshotReader reader)
+    {
+        var open = new TransactionSession[reader.Count("open transactions")];
+        for (var i = 0; i < open.Length; i++)
+        {
+            var session = new TransactionSession(reader.Number("transaction id"), reader.Number("begin LSN"), reader.Number("keepalive"), reader.Number("last time tick"), reader.Flag("replicated"));
+
+            // A keepalive that no expiry can be counted from was never granted.
+            open[i] = session.Replicated || session.KeepaliveMs is >= 0 and <= long.MaxValue / TimeTicks.PerMillisecond ? session : throw reader.Wrong($"keepalive {session.KeepaliveMs}");
+        }
+
+        var ended = new EndedTransaction[reader.Count("ended transactions")];
+        for (var i = 0; i < ended.Length; i++)
+        {
+            var end = new EndedTransaction(reader.Number("transaction id"), (TransactionState)reader.Number("state"), reader.Number("LSN"), reader.Number("time tick"), reader.Flag("by configuration"));
+            ended[i] = end.State is TransactionState.Committed or TransactionState.RolledBack or TransactionState.Expired ? end : throw reader.Wrong($"state {(long)end.State}");
+        }
+
+        return TransactionTable.Restore(limits, open, ended);
+    }
+}
