@@ -99,6 +99,9 @@ public sealed class ApiException : Exception
 
     /// <summary>The leader to go to, with <see cref="ApiErrorCode.NotLeader"/>, where this node knows it.</summary>
     public LeaderHint? Leader { get; init; }
+
+    /// <summary>The first LSN that can be read, with <see cref="ApiErrorCode.RangeNotSatisfiable"/>.</summary>
+    public long? FirstAvailable { get; init; }
 }
 
 /// <summary>Who leads a channel, as far as the answering node knows.</summary>
@@ -111,7 +114,8 @@ public sealed record LeaderHint(string NodeId, Uri Endpoint, long Term);
 /// <param name="Detail">What is wrong and what to do.</param>
 /// <param name="Code">The code's name.</param>
 /// <param name="Leader">With <c>NotLeader</c>: where to go.</param>
-public sealed record Problem(string Type, string Title, int Status, string Detail, string Code, LeaderHint? Leader = null)
+/// <param name="FirstAvailable">With <c>RangeNotSatisfiable</c>: the first LSN that can be read.</param>
+public sealed record Problem(string Type, string Title, int Status, string Detail, string Code, LeaderHint? Leader = null, long? FirstAvailable = null)
 {
     /// <summary>The media type of a problem body.</summary>
     public const string MediaType = "application/problem+json";

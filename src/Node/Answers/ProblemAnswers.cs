@@ -65,7 +65,7 @@ internal static partial class ProblemAnswers
             context.Response.Headers.WWWAuthenticate = "Bearer";
         }
 
-        var problem = Problem.From(answer.Error, answer.Leader) with { Status = status };
+        var problem = Problem.From(answer.Error, answer.Leader) with { Status = status, FirstAvailable = answer.FirstAvailable };
         return context.Response.WriteAsJsonAsync(problem, BatonJson.Options, Problem.MediaType, context.RequestAborted);
     }
 

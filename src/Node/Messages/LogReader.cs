@@ -37,23 +37,35 @@ internal static class LogReader
             return (answer.Messages, next);
         }
 
-        await foreach (var entry in log(read.From, read.Through, ct))
+        long? firstAvailable = null;
+        try
         {
-            IReadOnlyList<ReadMessage> shown = read.Isolation == Isolation.All
-                ? [Show(entry, null, read.ShowTokens)]
-                : await CommittedAsync(log, entry, open, read.ShowTokens, ct);
-            if (!answer.TryAdd(shown))
+            await foreach (var entry in log(read.From, read.Through, ct))
             {
-                break;
-            }
+                var shown = read.Isolation == Isolation.All ? [Show(entry, null, read.ShowTokens)] : await CommittedAsync(log, entry, open, read.ShowTokens, ct);
+                if (shown is null || !answer.TryAdd(shown))
+                {
+                    firstAvailable = shown is null ? entry.Lsn + 1 : null;
+                    break;
+                }
 
-            next = entry.Lsn + 1;
+                next = entry.Lsn + 1;
+            }
+        }
+        catch (WalTrimmedException e)
+        {
+            firstAvailable = e.FirstLsn;
         }
 
-        return (answer.Messages, next);
+        // What was read before is whole and goes out; whoever reads on from there is told.
+        return firstAvailable is null || answer.Messages.Count > 0 ? (answer.Messages, next) : throw BelowHistory(firstAvailable.Value);
     }
 
-    private static async ValueTask<IReadOnlyList<ReadMessage>> CommittedAsync(ReadLog log, WalEntry entry, OpenBodies open, bool showTokens, CancellationToken ct)
+    private static ApiException BelowHistory(long firstAvailable) =>
+        new(ApiErrorCode.RangeNotSatisfiable, $"what was asked for is below the retained history: read from LSN {firstAvailable}") { FirstAvailable = firstAvailable };
+
+    /// <summary>What the entry shows; null for a commit of messages that are below the retained history.</summary>
+    private static async ValueTask<IReadOnlyList<ReadMessage>?> CommittedAsync(ReadLog log, WalEntry entry, OpenBodies open, bool showTokens, CancellationToken ct)
     {
         var record = entry.Record;
         switch (record.Type)
@@ -68,14 +80,18 @@ internal static class LogReader
                 return [];
             case WalRecordType.TxnCommit:
                 var bodies = open.Commit(entry) ?? await ReadBackAsync(log, entry, ct);
-                return [.. bodies.Select(body => Show(body, entry.Lsn, showTokens))];
+                return bodies is null ? null : [.. bodies.Select(body => Show(body, entry.Lsn, showTokens))];
             default:
                 return [];
         }
     }
 
     /// <summary>The bodies of the transaction that <paramref name="commit"/> commits; none where the log says that it had ended or never begun.</summary>
-    private static async Task<IReadOnlyList<WalEntry>> ReadBackAsync(ReadLog log, WalEntry commit, CancellationToken ct)
+    /// <remarks>
+    /// Null where its begin has been deleted. Not while it was open: nothing from the earliest open begin on is deleted. But segments go whole, and the one
+    /// that its begin was in can go before the one with its commit. Part of a transaction is never shown, and its loss is never passed over in silence.
+    /// </remarks>
+    private static async Task<IReadOnlyList<WalEntry>?> ReadBackAsync(ReadLog log, WalEntry commit, CancellationToken ct)
     {
         var (txnId, begin) = (commit.Record.TxnId, commit.Record.TxnBeginLsn);
         List<WalEntry> bodies = [];
@@ -84,32 +100,36 @@ internal static class LogReader
             return bodies;
         }
 
-        await foreach (var entry in log(begin, commit.Lsn - 1, ct))
+        try
         {
-            var record = entry.Record;
-            if (entry.Lsn == begin && !(record.Type == WalRecordType.TxnBegin && record.TxnId == txnId))
+            await foreach (var entry in log(begin, commit.Lsn - 1, ct))
             {
-                return [];
+                var record = entry.Record;
+                if ((entry.Lsn == begin && !(record.Type == WalRecordType.TxnBegin && record.TxnId == txnId)) || Ends(record, txnId))
+                {
+                    return [];
+                }
+
+                if (record.TxnId == txnId && record.Type == WalRecordType.TxnBody)
+                {
+                    bodies.Add(entry);
+                }
             }
 
-            if (record.Type == WalRecordType.AlterReplicateConfig && ConfigurationRecord.EndsTransaction(record)(txnId))
-            {
-                return [];
-            }
-
-            if (record.TxnId == txnId && record.Type == WalRecordType.TxnRollback)
-            {
-                return [];
-            }
-
-            if (record.TxnId == txnId && record.Type == WalRecordType.TxnBody)
-            {
-                bodies.Add(entry);
-            }
+            return bodies;
         }
-
-        return bodies;
+        catch (WalTrimmedException)
+        {
+            return null;
+        }
     }
+
+    private static bool Ends(WalRecord record, long txnId) => record.Type switch
+    {
+        WalRecordType.AlterReplicateConfig => ConfigurationRecord.EndsTransaction(record)(txnId),
+        WalRecordType.TxnRollback => record.TxnId == txnId,
+        _ => false,
+    };
 
     private static ReadMessage Show(WalEntry entry, long? commitLsn, bool showTokens)
     {
