@@ -30,7 +30,7 @@ internal sealed partial class BroadcastAcks : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly Channel<PendingAck> _queue = Channel.CreateUnbounded<PendingAck>();
-    private readonly SortedSet<long> _pending = [];
+    private readonly SortedDictionary<long, PendingAck> _pending = [];
     private readonly DurableProgress _progress = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _senders;
@@ -53,12 +53,21 @@ internal sealed partial class BroadcastAcks : IAsyncDisposable
         }
     }
 
+    /// <summary>Acks on their way, in the log's order: what a snapshot must not lose.</summary>
+    public IReadOnlyList<PendingAck> Owed()
+    {
+        lock (_pending)
+        {
+            return [.. _pending.Values];
+        }
+    }
+
     /// <summary>Takes an ack. Call in log order, before the record can be durable for anybody else.</summary>
     public void Add(PendingAck ack)
     {
         lock (_pending)
         {
-            _pending.Add(ack.Lsn);
+            _pending[ack.Lsn] = ack;
         }
 
         _queue.Writer.TryWrite(ack);
@@ -74,7 +83,7 @@ internal sealed partial class BroadcastAcks : IAsyncDisposable
             var moved = _progress.Moved;
             lock (_pending)
             {
-                if (_pending.Count == 0 || _pending.Min >= lsn)
+                if (_pending.Count == 0 || _pending.Keys.First() >= lsn)
                 {
                     return true;
                 }
@@ -116,7 +125,7 @@ internal sealed partial class BroadcastAcks : IAsyncDisposable
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
-            // The channel is closing; its next leader finds the records in the log and acks them again.
+            // The channel is closing; its next leader finds them in the snapshot or the log and sends them again.
         }
     }
 

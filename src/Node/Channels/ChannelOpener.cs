@@ -1,4 +1,3 @@
-using Baton.Core.Channels;
 using Baton.Node.Broadcasts;
 using Baton.Node.Leadership;
 using Baton.Node.Settings;
@@ -8,7 +7,7 @@ using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Channels;
 
-/// <summary>Takes a channel over: fences its log at the new term, replays it, and owes again every ack of a replicated broadcast in it.</summary>
+/// <summary>Takes a channel over: fences its log at the new term, recovers its state from the newest snapshot and the records behind it, and owes again every ack that may not have been taken.</summary>
 internal sealed partial class ChannelOpener(
     WalStore store,
     ControlPlaneClient controlPlane,
@@ -19,7 +18,7 @@ internal sealed partial class ChannelOpener(
     TimeProvider time,
     ILogger<LedChannel> log)
 {
-    private readonly ChannelSurroundings _around = new(time, metrics, hints, TimeSpan.FromMilliseconds(node.Value.AckFlushTimeoutMs), log);
+    private readonly ChannelSurroundings _around = new(time, metrics, hints, TimeSpan.FromMilliseconds(node.Value.AckFlushTimeoutMs), node.Value.SnapshotEveryRecords, log);
 
     /// <summary>What a request gets that came to the wrong node.</summary>
     public Core.Api.ApiException NotLeader(string channel) => _around.NotLeader(channel);
@@ -31,31 +30,17 @@ internal sealed partial class ChannelOpener(
     public async Task<LedChannel> OpenAsync(string channel, long term)
     {
         var started = time.GetTimestamp();
-        var machine = new ChannelMachine(cluster.Value.Id, channel);
-        var sizes = new TransactionSizes();
-        List<PendingAck> owed = [];
-        var writer = await store.OpenAsync(
-            channel,
-            term,
-            node.Value.Id,
-            new WalReplay((lsn, record) =>
-            {
-                if (machine.Apply(lsn, record).Ack is { Source: not null } ack)
-                {
-                    owed.Add(new PendingAck(lsn, record.BroadcastId, ack, Task.CompletedTask));
-                }
-
-                sizes.Apply(record);
-                return ValueTask.CompletedTask;
-            }),
-            CancellationToken.None);
-        sizes.Keep([.. machine.OpenTransactions.Select(t => t.TxnId)]);
-        var led = new LedChannel(machine, writer, store, new BroadcastAcks(channel, controlPlane, time, log), sizes, _around);
-        led.Start(owed);
-        LogOpened(log, channel, term, machine.LastLsn, machine.Role, machine.OpenTransactions.Count, owed.Count, (long)time.GetElapsedTime(started).TotalMilliseconds);
+        var recovery = new ChannelRecovery(cluster.Value.Id, channel, log);
+        var writer = await store.OpenAsync(channel, term, node.Value.Id, new WalReplay(recovery.TakeRecordAsync, recovery.TakeSnapshotAsync), CancellationToken.None);
+        var machine = recovery.Machine;
+        recovery.Sizes.Keep([.. machine.OpenTransactions.Select(t => t.TxnId)]);
+        var led = new LedChannel(machine, writer, store, new BroadcastAcks(channel, controlPlane, time, log), recovery.Sizes, _around);
+        led.Start(recovery);
+        metrics.Replayed(channel, recovery.Records);
+        LogOpened(log, channel, term, machine.LastLsn, recovery.SnapshotLsn, recovery.Records, machine.Role, machine.OpenTransactions.Count, recovery.Owed.Count, (long)time.GetElapsedTime(started).TotalMilliseconds);
         return led;
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Channel {Channel} opened at term {Term} behind LSN {LastLsn}: role {Role}, {OpenTransactions} open transactions, {OwedAcks} acks owed, {ElapsedMs} ms")]
-    private static partial void LogOpened(ILogger log, string channel, long term, long lastLsn, Core.Replication.ClusterRole role, int openTransactions, int owedAcks, long elapsedMs);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Channel {Channel} opened at term {Term} behind LSN {LastLsn}, from the snapshot at LSN {SnapshotLsn} and {Records} records: role {Role}, {OpenTransactions} open transactions, {OwedAcks} acks owed, {ElapsedMs} ms")]
+    private static partial void LogOpened(ILogger log, string channel, long term, long lastLsn, long snapshotLsn, int records, Core.Replication.ClusterRole role, int openTransactions, int owedAcks, long elapsedMs);
 }

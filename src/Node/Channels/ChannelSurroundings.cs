@@ -9,8 +9,9 @@ namespace Baton.Node.Channels;
 /// <param name="Metrics">The numbers.</param>
 /// <param name="Hints">Who leads elsewhere.</param>
 /// <param name="AckFlushTimeout">How long a change of configuration waits for acks.</param>
+/// <param name="SnapshotEveryRecords">Records after which a channel takes a snapshot.</param>
 /// <param name="Log">The log of all channels.</param>
-internal sealed record ChannelSurroundings(TimeProvider Time, NodeMetrics Metrics, LeaderHints Hints, TimeSpan AckFlushTimeout, ILogger Log)
+internal sealed record ChannelSurroundings(TimeProvider Time, NodeMetrics Metrics, LeaderHints Hints, TimeSpan AckFlushTimeout, int SnapshotEveryRecords, ILogger Log)
 {
     /// <summary>What a request gets that came to the wrong node.</summary>
     public ApiException NotLeader(string channel) =>

@@ -178,6 +178,8 @@ internal sealed partial class LedChannel
 
                 Report(records[i], applied);
             }
+
+            _snapshots.Grown(records.Count, records.Sum(r => (long)r.Payload.Length));
         }
         catch (InvalidDataException)
         {

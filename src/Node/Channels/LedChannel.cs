@@ -47,6 +47,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     {
         (_machine, _writer, _store, _acks, _sizes, _around) = (machine, writer, store, acks, sizes, around);
         (Name, Term, _confirmedLsn) = (machine.Channel, writer.Term, machine.LastConfirmedLsn);
+        _snapshots = new SnapshotWorker(machine.Channel, around.SnapshotEveryRecords, TakeSnapshotAsync, around.Metrics, around.Log);
     }
 
     /// <summary>The channel.</summary>
@@ -144,6 +145,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         End(LeadershipEnd.Closed);
+        await _snapshots.DisposeAsync();
         await _exclusive.WaitAsync();
         try
         {
@@ -157,15 +159,16 @@ internal sealed partial class LedChannel : IAsyncDisposable
         await _acks.DisposeAsync();
     }
 
-    /// <summary>Starts the watch over the log and the acks still owed for what it held when it was opened.</summary>
-    public void Start(IReadOnlyList<PendingAck> owed)
+    /// <summary>Starts the watch over the log, the acks still owed, and a snapshot where the opening had to read so much that the next one should not.</summary>
+    public void Start(ChannelRecovery recovery)
     {
-        foreach (var ack in owed)
+        foreach (var ack in recovery.Owed)
         {
             _acks.Add(ack);
         }
 
         _ = WatchLogAsync();
+        _snapshots.Grown(recovery.Records, recovery.PayloadBytes);
     }
 
     private AppendResponse Written(WriteAnswer answer) => new(answer.FirstLsn, answer.LastLsn, answer.TimeTick, Term);

@@ -47,6 +47,18 @@ internal sealed class TransactionSizes(int maxBytes = RequestLimits.TransactionB
         }
     }
 
+    /// <summary>All sizes, by id: what a snapshot keeps.</summary>
+    public SortedDictionary<long, long> Sorted() => new(_bytes);
+
+    /// <summary>Takes over the sizes of a snapshot.</summary>
+    public void Restore(IEnumerable<KeyValuePair<long, long>> sizes)
+    {
+        foreach (var (txnId, bytes) in sizes)
+        {
+            _bytes[txnId] = bytes;
+        }
+    }
+
     /// <summary>Forgets transactions that ended without a record of their own: expired, or by a change of configuration.</summary>
     public void Keep(IReadOnlyCollection<long> open)
     {

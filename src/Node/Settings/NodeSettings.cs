@@ -31,6 +31,12 @@ internal sealed class NodeSettings
     /// <summary>Milliseconds that the answer to a change of configuration waits for broadcast acks still on their way to the control plane; then it is 503 and the caller asks again.</summary>
     public int AckFlushTimeoutMs { get; set; } = 5_000;
 
+    /// <summary>
+    /// Records of a channel after which its state is written as a snapshot (64 MiB of payload do the same). An opening reads at most about that many records: fewer open faster, and
+    /// each snapshot costs up to a few MB of storage and some milliseconds in which the channel takes nothing. Parts of the log that nobody needs any more are deleted behind one.
+    /// </summary>
+    public int SnapshotEveryRecords { get; set; } = 10_000;
+
     /// <summary>Failure domain, if any.</summary>
     public string? Zone { get; set; }
 
@@ -99,6 +105,7 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
         CheckRange(wrong, "Node:HeartbeatIntervalMs", options.HeartbeatIntervalMs, 10, 60_000);
         CheckRange(wrong, "Node:ControlPlaneTimeoutMs", options.ControlPlaneTimeoutMs, 100, 60_000);
         CheckRange(wrong, "Node:AckFlushTimeoutMs", options.AckFlushTimeoutMs, 100, 60_000);
+        CheckRange(wrong, "Node:SnapshotEveryRecords", options.SnapshotEveryRecords, 100, 10_000_000);
         if (options.Capacity is { } capacity)
         {
             CheckRange(wrong, "Node:Capacity", capacity, 1, 1_000_000);

@@ -12,12 +12,27 @@ internal sealed class NodeMetrics
 
     private readonly ConcurrentDictionary<string, long> _rolledBack = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, long> _appended = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, long> _replayed = new(StringComparer.Ordinal);
     private readonly long[] _appendBuckets = new long[BucketsSeconds.Length + 1];
     private readonly Lock _lock = new();
     private double _appendSeconds;
+    private long _snapshotsWritten;
+    private long _snapshotsFailed;
 
     /// <summary>A forced configuration ended <paramref name="count"/> transactions of a channel.</summary>
     public void TransactionsRolledBack(string channel, int count) => _rolledBack.AddOrUpdate(channel, count, (_, now) => now + count);
+
+    /// <summary>A channel was opened by reading <paramref name="records"/> records behind its snapshot.</summary>
+    public void Replayed(string channel, int records) => _replayed.AddOrUpdate(channel, records, (_, now) => now + records);
+
+    /// <summary>Snapshots that failed.</summary>
+    public long SnapshotsFailed => Volatile.Read(ref _snapshotsFailed);
+
+    /// <summary>A snapshot is in the storage.</summary>
+    public void SnapshotWritten() => Interlocked.Increment(ref _snapshotsWritten);
+
+    /// <summary>A snapshot was not written, or what it makes superfluous was not deleted.</summary>
+    public void SnapshotFailed() => Interlocked.Increment(ref _snapshotsFailed);
 
     /// <summary>An append of <paramref name="records"/> records became durable <paramref name="elapsed"/> after it was handed to the log.</summary>
     public void Appended(string channel, int records, TimeSpan elapsed)
@@ -43,6 +58,8 @@ internal sealed class NodeMetrics
         var held = channels.Held();
         Family(text, "baton_txn_rollback_after_failover_total", "counter", "Transactions ended by a forced configuration.", _rolledBack.Select(c => (c.Key, c.Value)));
         Family(text, "baton_node_appended_records_total", "counter", "Records made durable.", _appended.Select(c => (c.Key, c.Value)));
+        Family(text, "baton_wal_replayed_records_total", "counter", "Records read behind the snapshot when a channel was opened.", _replayed.Select(c => (c.Key, c.Value)));
+        Family(text, "baton_wal_snapshots_total", "counter", "Snapshots of channels.", [("written", Volatile.Read(ref _snapshotsWritten)), ("failed", SnapshotsFailed)], "status");
         Family(text, "baton_node_channel_term", "gauge", "Term of each channel led here.", held.Select(c => (c.Name, c.Term)));
         Family(text, "baton_node_last_durable_lsn", "gauge", "Last durable LSN of each channel led here.", held.Select(c => (c.Name, c.LastDurableLsn)));
         Family(text, "baton_node_broadcast_acks_pending", "gauge", "Acks of replicated broadcasts on their way to the control plane.", held.Select(c => (c.Name, (long)c.PendingAcks)));
@@ -50,13 +67,13 @@ internal sealed class NodeMetrics
         return text.ToString();
     }
 
-    private static void Family(StringBuilder text, string name, string type, string help, IEnumerable<(string Channel, long Value)> values)
+    private static void Family(StringBuilder text, string name, string type, string help, IEnumerable<(string Of, long Value)> values, string label = "channel")
     {
         text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n# TYPE {name} {type}\n");
-        foreach (var (channel, value) in values)
+        foreach (var (of, value) in values)
         {
             // Channel names are ids of the API: nothing in them needs escaping.
-            text.Append(CultureInfo.InvariantCulture, $"{name}{{channel=\"{channel}\"}} {value}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{name}{{{label}=\"{of}\"}} {value}\n");
         }
     }
 

@@ -18,6 +18,9 @@ internal sealed record Pair(string Channel)
 
     public ReplicateConfiguration Replicating { get; init; } = new(NoClusters);
 
+    /// <summary>The other way round: cluster a replicates from this cluster.</summary>
+    public ReplicateConfiguration Replicated => Replicating with { Topology = new ReplicateTopology([new ReplicateEdge(TestNode.ClusterId, Source)]) };
+
     /// <summary>This cluster alone: what a forced promotion makes.</summary>
     public ReplicateConfiguration Alone => new([ClusterB()]);
 

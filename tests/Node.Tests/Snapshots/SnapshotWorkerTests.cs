@@ -1,0 +1,111 @@
+using Baton.Node.Channels;
+using Baton.Node.Status;
+using Baton.Node.Tests.Harness;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Baton.Node.Tests.Snapshots;
+
+public sealed class SnapshotWorkerTests
+{
+    private readonly NodeMetrics _metrics = new();
+    private int _taken;
+
+    private int Taken => Volatile.Read(ref _taken);
+
+    [Fact]
+    public async Task A_snapshot_is_due_after_so_many_records()
+    {
+        await using var worker = New(CountAsync);
+        worker.Grown(99, 0);
+        Assert.Equal(0, Taken);
+        worker.Grown(1, 0);
+        await Eventually.HoldsAsync(() => Taken == 1, "a snapshot is taken");
+    }
+
+    [Fact]
+    public async Task A_snapshot_is_due_after_so_much_payload()
+    {
+        await using var worker = New(CountAsync);
+        worker.Grown(1, SnapshotWorker.EveryBytes - 1);
+        Assert.Equal(0, Taken);
+        worker.Grown(1, 1);
+        await Eventually.HoldsAsync(() => Taken == 1, "a snapshot is taken");
+    }
+
+    [Fact]
+    public async Task What_comes_while_one_is_taken_counts_towards_the_next_which_waits_its_turn()
+    {
+        using var turn = new SemaphoreSlim(0);
+        var underWay = 0;
+        await using var worker = New(async ct =>
+        {
+            Assert.Equal(1, Interlocked.Increment(ref underWay));
+            Interlocked.Increment(ref _taken);
+            await turn.WaitAsync(ct);
+            Interlocked.Decrement(ref underWay);
+            return true;
+        });
+        worker.Grown(100, 0);
+        await Eventually.HoldsAsync(() => Taken == 1, "the first is taken");
+        worker.Grown(70, 0);
+        worker.Grown(70, 0);
+        Assert.Equal(1, Taken);
+        turn.Release();
+        await Eventually.HoldsAsync(() => Taken == 2, "the second is taken");
+        turn.Release();
+    }
+
+    [Fact]
+    public async Task A_failure_is_counted_and_tried_again_after_as_many_records_once_more()
+    {
+        await using var worker = New(ct => Interlocked.Increment(ref _taken) == 1 ? throw new InvalidOperationException("no room") : Task.FromResult(true));
+        worker.Grown(100, 0);
+        await Eventually.HoldsAsync(() => Failures() == 1, "the failure is counted");
+        worker.Grown(99, 0);
+        Assert.Equal(1, Taken);
+        worker.Grown(1, 0);
+        await Eventually.HoldsAsync(() => Taken == 2, "it is tried again");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Nothing_follows_the_end_of_the_channel(bool closedWriter)
+    {
+        var worker = New(_ =>
+        {
+            Interlocked.Increment(ref _taken);
+            return closedWriter ? throw new ObjectDisposedException("the writer") : Task.FromResult(false);
+        });
+        worker.Grown(100, 0);
+        await Eventually.HoldsAsync(() => Taken == 1, "it is tried");
+        await worker.DisposeAsync();
+        worker.Grown(100, 0);
+        Assert.Equal((1, 0), (Taken, Failures()));
+    }
+
+    [Fact]
+    public async Task Closing_gives_up_the_one_under_way()
+    {
+        var worker = New(async ct =>
+        {
+            Interlocked.Increment(ref _taken);
+            await Task.Delay(Timeout.InfiniteTimeSpan, ct);
+            return true;
+        });
+        worker.Grown(100, 0);
+        await Eventually.HoldsAsync(() => Taken == 1, "it is under way");
+        await worker.DisposeAsync();
+        Assert.Equal(0, Failures());
+    }
+
+    private SnapshotWorker New(Func<CancellationToken, Task<bool>> take) => new("ch", 100, take, _metrics, NullLogger.Instance);
+
+    private Task<bool> CountAsync(CancellationToken ct)
+    {
+        Interlocked.Increment(ref _taken);
+        return Task.FromResult(true);
+    }
+
+    private long Failures() => _metrics.SnapshotsFailed;
+}
