@@ -54,6 +54,10 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
             {
                 return AppendOutcome.Sealed;
             }
+            catch (RequestFailedException failure) when (failure is { Status: 404, ErrorCode: "BlobNotFound" })
+            {
+                return AppendOutcome.Missing;
+            }
         },
         cancellationToken);
 

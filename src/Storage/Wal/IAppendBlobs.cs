@@ -35,4 +35,7 @@ internal enum AppendOutcome
 
     /// <summary>The blob is sealed.</summary>
     Sealed,
+
+    /// <summary>There is no such blob.</summary>
+    Missing,
 }

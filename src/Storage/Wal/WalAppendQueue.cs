@@ -33,11 +33,7 @@ internal sealed class WalAppendQueue(string channel, WalOptions options, TimePro
     {
         lock (_gate)
         {
-            if (_closed is not null)
-            {
-                throw _closed();
-            }
-
+            ThrowIfClosedInside();
             if (_waitingBytes >= options.MaxQueuedBytes)
             {
                 throw new WalOverloadedException(channel, _waitingBytes);
@@ -116,6 +112,15 @@ internal sealed class WalAppendQueue(string channel, WalOptions options, TimePro
         }
     }
 
+    /// <summary>Throws what an append would throw because the queue is closed.</summary>
+    public void ThrowIfClosed()
+    {
+        lock (_gate)
+        {
+            ThrowIfClosedInside();
+        }
+    }
+
     /// <summary>From now on every append fails with <paramref name="refusal"/>; what was queued before stays. <paramref name="start"/>: as with <see cref="Append"/>.</summary>
     public void Close(Func<Exception> refusal, out bool start)
     {
@@ -140,6 +145,14 @@ internal sealed class WalAppendQueue(string channel, WalOptions options, TimePro
             _full.Clear();
             _filling = null;
             return drained;
+        }
+    }
+
+    private void ThrowIfClosedInside()
+    {
+        if (_closed is not null)
+        {
+            throw _closed();
         }
     }
 

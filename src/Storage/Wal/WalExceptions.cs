@@ -25,7 +25,7 @@ public sealed class WalFencedException : Exception
 /// <summary>The storage could not be reached, or refused, for longer than the bounds allow. What fails with this may or may not be in the log: open again and read.</summary>
 public sealed class WalFaultedException : Exception
 {
-    internal WalFaultedException(string message, Exception innerException)
+    internal WalFaultedException(string message, Exception? innerException = null)
         : base(message, innerException)
     {
     }
@@ -71,4 +71,21 @@ public sealed class WalDamagedException : Exception
 
     /// <summary>The last LSN of the segment, where it is known.</summary>
     public long? LastMissingLsn { get; }
+}
+
+/// <summary>Asked for records below the retained history: they are gone for good. Go on from a snapshot, or from <see cref="FirstLsn"/>.</summary>
+public sealed class WalTrimmedException : Exception
+{
+    internal WalTrimmedException(string channel, long wantedLsn, long firstLsn)
+        : base(string.Create(CultureInfo.InvariantCulture, $"Channel '{channel}' is retained from LSN {firstLsn}: LSN {wantedLsn} is gone."))
+    {
+        Channel = channel;
+        FirstLsn = firstLsn;
+    }
+
+    /// <summary>The channel.</summary>
+    public string Channel { get; }
+
+    /// <summary>The first LSN that is retained.</summary>
+    public long FirstLsn { get; }
 }

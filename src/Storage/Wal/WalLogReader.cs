@@ -101,57 +101,6 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry, int rang
         }
     }
 
-    /// <summary>Hands every record to <paramref name="onRecord"/> and finds the end of the tail, which must be sealed by now: steps 4 of <see cref="WalFence"/>.</summary>
-    /// <returns>The tail with its end, or null when there is none.</returns>
-    public async Task<WalSegment?> ReplayAsync(WalManifest manifest, Func<long, WalRecord, ValueTask>? onRecord, CancellationToken cancellationToken)
-    {
-        var expected = 1L;
-        foreach (var segment in manifest.Segments)
-        {
-            if (segment.FirstLsn != expected)
-            {
-                throw new WalDamagedException(manifest.Channel, segment.BlobName(manifest.Channel), 0, expected, segment.FirstLsn - 1, "the manifest has a gap before this segment");
-            }
-
-            expected = segment.LastLsn + 1 ?? expected;
-            if (segment.Sealed && onRecord is not null)
-            {
-                await foreach (var batch in SegmentAsync(manifest.Channel, segment, segment.FirstLsn, cancellationToken).ConfigureAwait(false))
-                {
-                    await HandAsync(batch, onRecord).ConfigureAwait(false);
-                }
-            }
-        }
-
-        return manifest.Tail is { } tail ? await ReplayTailAsync(manifest.Channel, tail, onRecord, cancellationToken).ConfigureAwait(false) : null;
-    }
-
-    private async Task<WalSegment> ReplayTailAsync(string channel, WalSegment tail, Func<long, WalRecord, ValueTask>? onRecord, CancellationToken cancellationToken)
-    {
-        var blob = tail.BlobName(channel);
-        var reader = new WalSegmentReader(storage, retry, channel, tail, new WalSegmentPlace(tail.FirstLsn, 0), rangeBytes);
-        await using var closing = reader.ConfigureAwait(false);
-        while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
-        {
-            Index.Note(blob, reader.Place);
-            if (onRecord is not null)
-            {
-                await HandAsync(batch, onRecord).ConfigureAwait(false);
-            }
-        }
-
-        return tail with { LastLsn = reader.Place.Lsn - 1, LengthBytes = reader.Place.Offset };
-    }
-
-    private static async ValueTask HandAsync(WalBatch batch, Func<long, WalRecord, ValueTask> onRecord)
-    {
-        var lsn = batch.FirstLsn;
-        foreach (var record in batch.Records)
-        {
-            await onRecord(lsn++, record).ConfigureAwait(false);
-        }
-    }
-
     // A missing blob is a result here: whether it is damage, the manifest must say.
     private static async ValueTask<(WalBatch? Batch, WalDamagedException? Missing)> NextAsync(IAsyncEnumerator<WalBatch> batches)
     {
@@ -165,9 +114,7 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry, int rang
         }
     }
 
-    private static bool IsNewer(WalManifest given, WalManifest known) => given.Revision != known.Revision
-        ? given.Revision > known.Revision
-        : given.Term > known.Term || (given.Term == known.Term && given.Segments.Count >= known.Segments.Count);
+    private static bool IsNewer(WalManifest given, WalManifest known) => given.Revision > known.Revision || (given.Revision == known.Revision && given.Term >= known.Term);
 
     private static WalSegment? SegmentOf(WalManifest? manifest, string channel, long lsn)
     {

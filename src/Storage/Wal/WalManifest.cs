@@ -27,6 +27,10 @@ public sealed record WalManifest(string Channel, long Term, string Owner, string
     [JsonIgnore]
     public WalSegment? Tail => Segments is [.., { Sealed: false } last] ? last : null;
 
+    /// <summary>The last LSN that the current snapshot covers; 0 when there is none.</summary>
+    [JsonIgnore]
+    public long SnapshotLsn => Snapshots is [.., var newest] ? newest.Lsn : 0;
+
     /// <summary>LSN after the last sealed segment: where the tail begins.</summary>
     [JsonIgnore]
     public long FirstLsnAfterSealed => Segments.LastOrDefault(s => s.Sealed)?.LastLsn + 1 ?? FirstLsn;

@@ -52,6 +52,21 @@ public sealed class WalOptions
     /// <summary>Longest pause between two looks at a log that does not move, in milliseconds: what a record is late by at most when no hint arrives, and what an idle follower costs, two calls each time.</summary>
     public int PollMaxDelayMs { get; set; } = 1_000;
 
+    /// <summary>Bytes that a snapshot may have. It is held in memory whole when it is written and when a channel is opened.</summary>
+    public long MaxSnapshotBytes { get; set; } = 512L * 1024 * 1024;
+
+    /// <summary>Snapshots that are kept. More than one: if the newest is damaged, an older one and the log behind it still give the state. The log is kept from the oldest on.</summary>
+    public int SnapshotsKept { get; set; } = 2;
+
+    /// <summary>Age, in milliseconds since its sealing, from which a segment that nobody needs may go.</summary>
+    public long RetainMs { get; set; } = 7L * 24 * 60 * 60 * 1_000;
+
+    /// <summary>Bytes of sealed segments above which those that nobody needs go whatever their age.</summary>
+    public long RetainBytes { get; set; } = 64L * 1024 * 1024 * 1024;
+
+    /// <summary>Longest time, in milliseconds, for which one pin keeps history; a reader that takes longer sets it again. Bounds what a reader that died can hold.</summary>
+    public long MaxPinMs { get; set; } = 24L * 60 * 60 * 1_000;
+
     /// <summary>Throws when a value makes no sense; the message names the setting, its value and what it may be.</summary>
     /// <exception cref="InvalidOperationException">One does not.</exception>
     public void Validate()
@@ -70,6 +85,11 @@ public sealed class WalOptions
         Require(ReadRangeBytes, 4 * 1024, 16 * 1024 * 1024, nameof(ReadRangeBytes));
         Require(PollDelayMs, 1, 60_000, nameof(PollDelayMs));
         Require(PollMaxDelayMs, PollDelayMs, 600_000, nameof(PollMaxDelayMs));
+        Require(MaxSnapshotBytes, 1, Core.Wal.WalSnapshotCodec.MaxContentSizeBytes, nameof(MaxSnapshotBytes));
+        Require(SnapshotsKept, 1, 100, nameof(SnapshotsKept));
+        Require(RetainMs, 0, 100L * 366 * 24 * 60 * 60 * 1_000, nameof(RetainMs));
+        Require(RetainBytes, 0, long.MaxValue, nameof(RetainBytes));
+        Require(MaxPinMs, 1, 366L * 24 * 60 * 60 * 1_000, nameof(MaxPinMs));
     }
 
     private static void Require(long value, long least, long most, string name)

@@ -12,6 +12,9 @@ public sealed class WalStore
     private readonly WalRetry _retry;
     private readonly WalFence _fence;
     private readonly WalLogReader _reader;
+    private readonly WalRecovery _recovery;
+    private readonly WalSweep _sweep;
+    private readonly WalHistoryKeeper _history;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
 
@@ -31,12 +34,16 @@ public sealed class WalStore
         _fence = new WalFence(storage, _retry, time);
         _reader = new WalLogReader(storage, _retry, options.ReadRangeBytes);
         _logger = loggers.CreateLogger<WalStore>();
+        var snapshots = new WalSnapshots(storage, _retry);
+        _recovery = new WalRecovery(storage, _retry, _reader.Index, snapshots, _logger);
+        _sweep = new WalSweep(storage, _retry);
+        _history = new WalHistoryKeeper(_fence, snapshots, _sweep, options, time);
     }
 
     /// <summary>Creates the container and the table unless they are there.</summary>
     public Task PrepareAsync(CancellationToken cancellationToken) => _azure?.PrepareAsync(cancellationToken) ?? Task.CompletedTask;
 
-    /// <summary>Takes a channel over: whoever wrote to it before can append no more, and every record that is in the log is handed on in order.</summary>
+    /// <summary>Takes a channel over: whoever wrote to it before can append no more, and the newest usable snapshot and every record behind it are handed on in order.</summary>
     /// <param name="channel">The channel.</param>
     /// <param name="term">The term; must be above the channel's present one.</param>
     /// <param name="owner">Who opens, for people to read.</param>
@@ -44,7 +51,7 @@ public sealed class WalStore
     /// <param name="cancellationToken">Gives up; the channel is then in need of another, higher, opening.</param>
     /// <exception cref="WalTermRefusedException">The channel's term is not below <paramref name="term"/>.</exception>
     /// <exception cref="WalFencedException">Another opener came in between.</exception>
-    /// <exception cref="WalDamagedException">The log cannot be read to its end.</exception>
+    /// <exception cref="WalDamagedException">The log cannot be read to its end, or its beginning is deleted and no snapshot can be used.</exception>
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
     public async Task<WalWriter> OpenAsync(string channel, long term, string owner, WalReplay? replay, CancellationToken cancellationToken)
     {
@@ -52,17 +59,12 @@ public sealed class WalStore
         ArgumentOutOfRangeException.ThrowIfLessThan(term, 1);
         ArgumentException.ThrowIfNullOrWhiteSpace(owner);
         var held = await _fence.ClaimAsync(channel, term, owner, Guid.NewGuid().ToString("N"), cancellationToken).ConfigureAwait(false);
-        if (held.Manifest.Tail is { } tail)
-        {
-            await _fence.SealAsync(channel, tail, cancellationToken).ConfigureAwait(false);
-        }
-
-        var ended = await _reader.ReplayAsync(held.Manifest, replay?.OnRecord, cancellationToken).ConfigureAwait(false);
+        var ended = await SettleAsync(held.Manifest, replay, cancellationToken).ConfigureAwait(false);
         var nextLsn = ended?.LastLsn + 1 ?? held.Manifest.FirstLsnAfterSealed;
         var (now, appender) = await _fence.StartSegmentAsync(held, ended, nextLsn, cancellationToken).ConfigureAwait(false);
         _reader.Note(now.Manifest);
         _logger.LogInformation("Opened channel {Channel} at term {Term} for {Owner}: next LSN {NextLsn}, {Segments} segments", channel, term, owner, nextLsn, now.Manifest.Segments.Count);
-        return new WalWriter(_fence, _reader, _options, _time, _logger, now, appender, nextLsn);
+        return new WalWriter(_fence, _reader, _options, _time, _logger, now, appender, nextLsn, _history);
     }
 
     /// <summary>Records in order, checked, from <paramref name="fromLsn"/> to <paramref name="throughLsn"/> or to the present end of the log.</summary>
@@ -99,6 +101,107 @@ public sealed class WalStore
         CheckName(channel);
         var read = await _retry.RunAsync("read the manifest", token => _storage.ReadManifestAsync(channel, token), cancellationToken).ConfigureAwait(false);
         return read?.Manifest;
+    }
+
+    /// <summary>What the channel holds by its storage, or null when it was never opened.</summary>
+    /// <exception cref="WalDamagedException">The end of the log cannot be read.</exception>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public async Task<WalHistory?> ReadHistoryAsync(string channel, CancellationToken cancellationToken)
+    {
+        CheckName(channel);
+        for (var attempt = 1; await ReadManifestAsync(channel, cancellationToken).ConfigureAwait(false) is { } manifest; attempt++)
+        {
+            try
+            {
+                var ended = await _recovery.ReplayAsync(manifest, null, cancellationToken).ConfigureAwait(false);
+                var lastLsn = ended?.LastLsn ?? manifest.FirstLsnAfterSealed - 1;
+                return new WalHistory(manifest.FirstLsn, lastLsn, lastLsn, manifest.SnapshotLsn);
+            }
+            catch (WalDamagedException damage)
+            {
+                // The tail that was read of may have been sealed and trimmed since.
+                if (await ReadManifestAsync(channel, cancellationToken).ConfigureAwait(false) is { } again && again.Revision == manifest.Revision)
+                {
+                    throw;
+                }
+
+                await _retry.PauseAsync("read the history", attempt, damage, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Keeps the log from <paramref name="fromLsn"/> on from being deleted, for a reader that is not a consumer. The same id again replaces the pin.</summary>
+    /// <param name="channel">The channel.</param>
+    /// <param name="pinId">Whose it is, at most 128 characters.</param>
+    /// <param name="fromLsn">The first LSN to keep.</param>
+    /// <param name="duration">For how long, by this process' clock; at most <see cref="WalOptions.MaxPinMs"/>.</param>
+    /// <param name="cancellationToken">Gives up; the pin is then set or not.</param>
+    /// <exception cref="ArgumentException">An argument is out of its bounds.</exception>
+    /// <exception cref="WalTrimmedException">That LSN is gone already.</exception>
+    /// <exception cref="InvalidOperationException">The channel was never opened, or has too many pins.</exception>
+    /// <exception cref="WalFaultedException">The storage did not answer: the pin is set or not.</exception>
+    public async Task PinAsync(string channel, string pinId, long fromLsn, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        CheckName(channel);
+        CheckPinId(pinId);
+        ArgumentOutOfRangeException.ThrowIfLessThan(fromLsn, 1);
+        if (duration <= TimeSpan.Zero || duration > TimeSpan.FromMilliseconds(_options.MaxPinMs))
+        {
+            throw new ArgumentOutOfRangeException(nameof(duration), duration, $"A pin lasts more than nothing and at most '{WalOptions.Section}:{nameof(WalOptions.MaxPinMs)}', {_options.MaxPinMs} ms.");
+        }
+
+        var now = _time.GetUtcNow();
+        var pin = new WalPin(pinId, fromLsn, now + duration);
+        var change = await _fence.ChangeOfAnybodyAsync(channel, manifest => WalPins.Add(manifest, pin, now), cancellationToken).ConfigureAwait(false)
+            ?? throw new InvalidOperationException($"Channel '{channel}' was never opened: there is nothing to pin.");
+        _reader.Note(change.Now.Manifest);
+    }
+
+    /// <summary>Takes a pin back. One that is not there is released already.</summary>
+    /// <exception cref="WalFaultedException">The storage did not answer: the pin is there or not.</exception>
+    public async Task ReleasePinAsync(string channel, string pinId, CancellationToken cancellationToken)
+    {
+        CheckName(channel);
+        CheckPinId(pinId);
+        if (await _fence.ChangeOfAnybodyAsync(channel, manifest => WalPins.Remove(manifest, pinId), cancellationToken).ConfigureAwait(false) is { } change)
+        {
+            _reader.Note(change.Now.Manifest);
+        }
+    }
+
+    /// <summary>Deletes what openers, writers and trims that were cut short have left behind. Safe beside all of them. Returns how many blobs went.</summary>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public Task<int> SweepAsync(string channel, CancellationToken cancellationToken)
+    {
+        CheckName(channel);
+        return _sweep.SweepAsync(channel, cancellationToken);
+    }
+
+    // Steps 3 and 4.
+    private async Task<WalSegment?> SettleAsync(WalManifest manifest, WalReplay? replay, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (manifest.Tail is { } tail)
+            {
+                await _fence.SealAsync(manifest.Channel, tail, cancellationToken).ConfigureAwait(false);
+            }
+
+            return await _recovery.ReplayAsync(manifest, replay, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalDamagedException)
+        {
+            await _fence.CheckHeldAsync(manifest, cancellationToken).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private static void CheckPinId(string pinId, [CallerArgumentExpression(nameof(pinId))] string? parameter = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(pinId, parameter);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(pinId.Length, 128, parameter);
     }
 
     // The name becomes part of a blob's name and a table key.

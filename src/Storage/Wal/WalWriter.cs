@@ -40,14 +40,15 @@ public sealed partial class WalWriter : IAsyncDisposable
     private readonly WalOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly WalHistoryKeeper _history;
     private readonly WalAppendQueue _queue;
     private volatile VersionedManifest _held;
     private WalSegmentAppender _appender;
     private long _lastDurableLsn;
 
-    internal WalWriter(WalFence fence, WalLogReader reader, WalOptions options, TimeProvider time, ILogger logger, VersionedManifest held, WalSegmentAppender appender, long nextLsn)
+    internal WalWriter(WalFence fence, WalLogReader reader, WalOptions options, TimeProvider time, ILogger logger, VersionedManifest held, WalSegmentAppender appender, long nextLsn, WalHistoryKeeper history)
     {
-        (_fence, _reader, _options, _time, _logger) = (fence, reader, options, time, logger);
+        (_fence, _reader, _options, _time, _logger, _history) = (fence, reader, options, time, logger, history);
         (_held, _appender, _lastDurableLsn) = (held, appender, nextLsn - 1);
         (Channel, Term) = (held.Manifest.Channel, held.Manifest.Term);
         _queue = new WalAppendQueue(Channel, options, time, nextLsn);
@@ -218,8 +219,8 @@ public sealed partial class WalWriter : IAsyncDisposable
     {
         var ended = _appender.Segment with { LastLsn = nextLsn - 1, LengthBytes = _appender.Length };
         await _fence.SealAsync(Channel, ended, _stop.Token).ConfigureAwait(false);
-        (_held, _appender) = await _fence.StartSegmentAsync(_held, ended, nextLsn, _stop.Token).ConfigureAwait(false);
-        _reader.Note(_held.Manifest);
+        (var held, _appender) = await _fence.StartSegmentAsync(_held, ended, nextLsn, _stop.Token).ConfigureAwait(false);
+        Hold(held);
         _logger.LogInformation("Channel {Channel}, term {Term}: new segment at LSN {FirstLsn} after {LengthBytes} bytes", Channel, Term, nextLsn, ended.LengthBytes);
     }
 

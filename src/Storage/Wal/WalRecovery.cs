@@ -1,0 +1,124 @@
+using System.Diagnostics.Metrics;
+using Baton.Core.Wal;
+using Microsoft.Extensions.Logging;
+
+namespace Baton.Storage.Wal;
+
+/// <summary>Step 4 of <see cref="WalFence"/>: rebuilds the state that a log stands for, from its newest usable snapshot and the records behind that, and finds the log's end.</summary>
+internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmentIndex index, WalSnapshots snapshots, ILogger logger)
+{
+    private static readonly Meter Meter = new("Baton.Storage");
+    private static readonly Counter<long> Refused = Meter.CreateCounter<long>("baton_wal_snapshots_refused_total", description: "Snapshots that an opening could not use, by why");
+
+    /// <summary>Hands on what <paramref name="replay"/> wants and finds the end of the tail, which for an opener must be sealed by now.</summary>
+    /// <param name="manifest">The manifest.</param>
+    /// <param name="replay">Is given the state; null to find the end only.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The tail with its end, or null when there is none.</returns>
+    /// <exception cref="WalDamagedException">The state cannot be rebuilt, or the end not found.</exception>
+    public async Task<WalSegment?> ReplayAsync(WalManifest manifest, WalReplay? replay, CancellationToken cancellationToken)
+    {
+        ThrowIfGap(manifest);
+        var restored = replay is null ? null : await RestoreAsync(manifest, replay, cancellationToken).ConfigureAwait(false);
+        var next = restored?.Lsn + 1 ?? manifest.FirstLsn;
+        foreach (var segment in manifest.Segments.Where(s => replay is not null && s.LastLsn >= next))
+        {
+            await ReadAsync(manifest, segment, next, replay!.OnRecord, cancellationToken).ConfigureAwait(false);
+        }
+
+        var ended = manifest.Tail is { } tail ? await ReadAsync(manifest, tail, replay is null ? long.MaxValue : next, replay?.OnRecord, cancellationToken).ConfigureAwait(false) : null;
+        var end = ended?.LastLsn + 1 ?? manifest.FirstLsnAfterSealed;
+        return end >= next ? ended : throw Damaged(manifest, ended, end, next - 1, $"snapshot '{restored!.BlobName(manifest.Channel)}' is ahead of the log");
+    }
+
+    private async Task<WalSnapshotEntry?> RestoreAsync(WalManifest manifest, WalReplay replay, CancellationToken cancellationToken)
+    {
+        foreach (var entry in manifest.Snapshots.Reverse().Where(_ => replay.OnSnapshot is not null))
+        {
+            if (await TryReadAsync(manifest.Channel, entry, cancellationToken).ConfigureAwait(false) is not { } snapshot)
+            {
+                continue;
+            }
+
+            if (await replay.OnSnapshot!(snapshot).ConfigureAwait(false))
+            {
+                return entry;
+            }
+
+            Refuse(entry.BlobName(manifest.Channel), "declined", "it was declined by the state's owner");
+        }
+
+        // The records below are gone: without a snapshot there is no state to begin with, and an invented one would be worse than none.
+        return manifest.FirstLsn == 1
+            ? null
+            : throw Damaged(manifest, null, 1, manifest.FirstLsn - 1, $"none of {manifest.Snapshots.Count} snapshots could be used, and the log below LSN {manifest.FirstLsn} is deleted");
+    }
+
+    private async Task<WalSnapshot?> TryReadAsync(string channel, WalSnapshotEntry entry, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await snapshots.ReadAsync(channel, entry, cancellationToken).ConfigureAwait(false);
+        }
+        catch (WalFormatException failure)
+        {
+            Refuse(entry.BlobName(channel), "damaged", failure.Message);
+        }
+        catch (WalBlobMissingException)
+        {
+            Refuse(entry.BlobName(channel), "missing", "it is missing");
+        }
+
+        return null;
+    }
+
+    private void Refuse(string snapshot, string reason, string problem)
+    {
+        Refused.Add(1, new KeyValuePair<string, object?>("reason", reason));
+        logger.LogWarning("Snapshot {Snapshot} cannot be used, an older one or the log must do: {Problem}", snapshot, problem);
+    }
+
+    /// <summary>Reads <paramref name="segment"/> to its end from the best place known at or before <paramref name="fromLsn"/>.</summary>
+    private async Task<WalSegment> ReadAsync(WalManifest manifest, WalSegment segment, long fromLsn, Func<long, WalRecord, ValueTask>? onRecord, CancellationToken cancellationToken)
+    {
+        var (channel, blob) = (manifest.Channel, segment.BlobName(manifest.Channel));
+        var reader = new WalSegmentReader(storage, retry, channel, segment, StartOf(manifest, segment, fromLsn));
+        await using var closing = reader.ConfigureAwait(false);
+        while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
+        {
+            index.Note(blob, reader.Place);
+            for (var lsn = Math.Max(batch.FirstLsn, fromLsn); onRecord is not null && lsn <= batch.LastLsn; lsn++)
+            {
+                await onRecord(lsn, batch.Records[(int)(lsn - batch.FirstLsn)]).ConfigureAwait(false);
+            }
+        }
+
+        return segment.LastLsn is not { } last || reader.Place.Lsn == last + 1
+            ? segment with { LastLsn = reader.Place.Lsn - 1, LengthBytes = reader.Place.Offset }
+            : throw new WalDamagedException(channel, blob, reader.Place.Offset, reader.Place.Lsn, last, $"the sealed segment ends at LSN {reader.Place.Lsn - 1}, not {last}");
+    }
+
+    // What reads and appends of this process have shown, or what the writer of a snapshot noted beside it: the later of the two.
+    private WalSegmentPlace StartOf(WalManifest manifest, WalSegment segment, long fromLsn) => manifest.Snapshots
+        .Where(s => s.NextBatchOffset > 0 && s.NextBatchLsn >= segment.FirstLsn && s.NextBatchLsn <= fromLsn && (segment.LastLsn is not { } last || s.NextBatchLsn <= last))
+        .Select(s => new WalSegmentPlace(s.NextBatchLsn, s.NextBatchOffset))
+        .Append(index.Find(segment.BlobName(manifest.Channel), segment, fromLsn))
+        .MaxBy(place => place.Offset);
+
+    private static void ThrowIfGap(WalManifest manifest)
+    {
+        var expected = manifest.FirstLsn;
+        foreach (var segment in manifest.Segments)
+        {
+            if (segment.FirstLsn != expected)
+            {
+                throw new WalDamagedException(manifest.Channel, segment.BlobName(manifest.Channel), 0, expected, segment.FirstLsn - 1, "the manifest has a gap before this segment");
+            }
+
+            expected = segment.LastLsn + 1 ?? expected;
+        }
+    }
+
+    private static WalDamagedException Damaged(WalManifest manifest, WalSegment? segment, long firstMissingLsn, long lastMissingLsn, string problem) =>
+        new(manifest.Channel, (segment ?? (manifest.Segments is [var first, ..] ? first : null))?.BlobName(manifest.Channel) ?? "none", segment?.LengthBytes ?? 0, firstMissingLsn, lastMissingLsn, problem);
+}
