@@ -143,9 +143,10 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
             ? await ChangeAsync(read, there => there ?? throw new WalFaultedException($"The manifest of channel '{channel}' is gone."), change, cancellationToken).ConfigureAwait(false)
             : null;
 
-    /// <summary>Says so if another has taken the channel since <paramref name="held"/>: what is missing then is not damage, since later holders may delete what this one still looks for.</summary>
+    /// <summary>The manifest as it is now, if nobody has taken the channel since <paramref name="held"/>.</summary>
     /// <exception cref="WalFencedException">Another opener has the channel.</exception>
-    public async Task CheckHeldAsync(WalManifest held, CancellationToken cancellationToken) =>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public async Task<VersionedManifest> ReadHeldAsync(WalManifest held, CancellationToken cancellationToken) =>
         ThrowIfFenced(held, await ReadAsync(held.Channel, cancellationToken).ConfigureAwait(false));
 
     private async Task<WalChange> ChangeAsync(VersionedManifest from, Func<VersionedManifest?, VersionedManifest> check, Func<WalManifest, WalManifest> change, CancellationToken cancellationToken)

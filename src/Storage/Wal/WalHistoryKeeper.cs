@@ -27,7 +27,10 @@ internal sealed class WalHistoryKeeper(WalFence fence, WalSnapshots snapshots, W
     public async Task<(WalTrim Trim, VersionedManifest Now)> TrimAsync(VersionedManifest held, long neededFromLsn, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        var change = await fence.ChangeAsync(held, manifest => WalRetention.Trim(manifest, neededFromLsn, options, now), cancellationToken).ConfigureAwait(false);
+
+        // Others release pins, which the holder's own copy does not show: by that alone it would see no reason to write.
+        var there = await fence.ReadHeldAsync(held.Manifest, cancellationToken).ConfigureAwait(false);
+        var change = await fence.ChangeAsync(there, manifest => WalRetention.Trim(manifest, neededFromLsn, options, now), cancellationToken).ConfigureAwait(false);
         await sweep.DeleteDroppedAsync(change, cancellationToken).ConfigureAwait(false);
         var firstLsn = change.Now.Manifest.FirstLsn;
         var gone = change.From.Segments.Where(s => s.FirstLsn < firstLsn).ToList();

@@ -193,7 +193,8 @@ public sealed class WalStore
         }
         catch (WalDamagedException)
         {
-            await _fence.CheckHeldAsync(manifest, cancellationToken).ConfigureAwait(false);
+            // What a later holder has deleted is missed here, and is no damage: then this one is fenced.
+            await _fence.ReadHeldAsync(manifest, cancellationToken).ConfigureAwait(false);
             throw;
         }
     }

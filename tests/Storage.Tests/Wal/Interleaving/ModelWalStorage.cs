@@ -196,7 +196,7 @@ internal sealed class ModelWalStorage
                 result = apply();
             }
         }
-        catch (WalBlobMissingException failure)
+        catch (Exception failure) when (failure is WalBlobMissingException or WalFaultedException)
         {
             answer.SetException(failure);
             return;
@@ -247,7 +247,12 @@ internal sealed class ModelWalStorage
         public Task<AppendOutcome> AppendAsync(string blob, long position, ReadOnlyMemory<byte> block, CancellationToken cancellationToken) =>
             model.Call(actor, $"append {block.Length} bytes at {position} of {blob}", writes: true, () =>
             {
-                var found = model.Find(container + blob);
+                if (!model._segments.TryGetValue(container + blob, out var found))
+                {
+                    // The service's 404: for a block that is to be appended there is no second try.
+                    throw new WalFaultedException($"'{blob}' does not exist.");
+                }
+
                 if (found.Sealed)
                 {
                     return AppendOutcome.Sealed;
