@@ -34,7 +34,11 @@ internal static class ReadBack
             {
                 var options = new BlobDownloadOptions { Range = new HttpRange(offset, range.Length) };
                 using var answer = (await blob.DownloadStreamingAsync(options, cancellationToken)).Value;
-                await answer.Content.ReadAtLeastAsync(range, range.Length, throwOnEndOfStream: false, cancellationToken);
+                var got = await answer.Content.ReadAtLeastAsync(range, range.Length, throwOnEndOfStream: false, cancellationToken);
+                if (got != Math.Min(range.Length, length - offset))
+                {
+                    throw new InvalidOperationException($"Downloaded {got} bytes at {offset} of {length}.");
+                }
             }
 
             if (warm)
