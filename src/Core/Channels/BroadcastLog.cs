@@ -54,7 +54,9 @@ internal sealed class BroadcastLog(int limit)
     public static BroadcastLog ReadFrom(ref SnapshotReader reader, int limit)
     {
         var log = new BroadcastLog(limit);
-        for (var left = reader.Count("broadcasts"); left > 0; left--)
+        var count = reader.Count("broadcasts");
+        log._results.EnsureCapacity(count);
+        for (var left = count; left > 0; left--)
         {
             var key = (reader.Number("broadcast id"), reader.Text("vchannel"));
             var ack = new BroadcastAck(reader.Number("LSN"), reader.Number("confirmed LSN"), reader.Number("time tick"));

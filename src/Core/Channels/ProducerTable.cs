@@ -82,7 +82,9 @@ internal sealed class ProducerTable(int producers, int sequences)
     public static ProducerTable ReadFrom(ref SnapshotReader reader, int producers, int sequences)
     {
         var table = new ProducerTable(producers, sequences);
-        for (var left = reader.Count("producers"); left > 0; left--)
+        var count = reader.Count("producers");
+        table._byId.EnsureCapacity(count);
+        for (var left = count; left > 0; left--)
         {
             var producer = new Producer(reader.Text("producer"));
             for (var writes = reader.Count("writes"); writes > 0; writes--)

@@ -71,13 +71,13 @@ internal sealed record Pair(string Channel)
     public static ReadMessage Commit(long lsn, long tick, long txnId) => new(lsn, tick, WalRecordType.TxnCommit, null, null, [], txnId);
 
     /// <summary>A broadcast's record in the source's names.</summary>
-    public ReadMessage Broadcast(long lsn, long tick, long broadcastId) => new(
+    public ReadMessage Broadcast(long lsn, long tick, long broadcastId, int payloadBytes = 1) => new(
         lsn,
         tick,
         WalRecordType.Broadcast,
         $"{SourceChannel}_v1",
         null,
-        JsonSerializer.SerializeToUtf8Bytes(new BroadcastMessage("drop", [$"{SourceChannel}_v1", $"{SourceChannel}_v2"], [], [7]), BatonJson.Options),
+        JsonSerializer.SerializeToUtf8Bytes(new BroadcastMessage("drop", [$"{SourceChannel}_v1", $"{SourceChannel}_v2"], [], new byte[payloadBytes]), BatonJson.Options),
         BroadcastId: broadcastId);
 
     private ReplicateCluster ClusterB() => new(TestNode.ClusterId, "http://b.example", [Channel]);

@@ -112,6 +112,53 @@ public sealed class OpeningFromSnapshotTests(NodeFixture fixture)
         Assert.Equal(151, (await third.AppendAsync(channel, "next")).FirstLsn);
     }
 
+    [Fact]
+    public async Task A_snapshot_that_cannot_be_taken_costs_only_the_reading_of_the_log()
+    {
+        var channel = NodeFixture.NewChannel();
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        await using (var node = await TestNode.LeadingAsync(fixture, plane, channel))
+        {
+            await GrowAsync(node, channel, 20);
+        }
+
+        await using (var writer = await fixture.OpenStore().OpenAsync(channel, 2, "of another version", null, CancellationToken.None))
+        {
+            await writer.WriteSnapshotAsync(20, "{\"version\":2}"u8.ToArray(), CancellationToken.None);
+        }
+
+        await using var next = await TestNode.LeadingAsync(fixture, plane, channel, term: 3, id: "node-2");
+        Assert.Equal(20, await MetricAsync(next, $"baton_wal_replayed_records_total{{channel=\"{channel}\"}}"));
+        Assert.Equal(21, (await next.AppendAsync(channel, "next")).FirstLsn);
+    }
+
+    [Fact]
+    public async Task While_too_much_is_owed_to_the_control_plane_there_is_no_snapshot_and_everything_else_goes_on()
+    {
+        var channel = NodeFixture.NewChannel();
+        var pair = Pair.Of(channel);
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        plane.TakesAcks = false;
+        await using (var node = await TestNode.LeadingAsync(fixture, plane, channel, settings: Every100))
+        {
+            await pair.FollowAsync(node);
+            foreach (var i in Enumerable.Range(1, 24))
+            {
+                await TestNode.OkAsync<ReplicateResponse>(pair.ReplicateAsync(node, pair.Broadcast(i, 10 + i, 100 + i, payloadBytes: 700 * 1024)));
+            }
+
+            await TestNode.OkAsync<ReplicateResponse>(pair.ReplicateAsync(node, [.. Enumerable.Range(25, 100).Select(i => Pair.Plain(i, 10 + i, "m"))]));
+            await Eventually.HoldsAsync(async () => await MetricAsync(node, "baton_wal_snapshots_total{status=\"failed\"}") == 1, "it is counted");
+            await TestNode.OkAsync<ReplicateResponse>(pair.ReplicateAsync(node, Pair.Plain(125, 135, "m")));
+        }
+
+        plane.TakesAcks = true;
+        await using var next = await TestNode.LeadingAsync(fixture, plane, channel, term: 2, id: "node-2");
+        Assert.Equal(126, await MetricAsync(next, $"baton_wal_replayed_records_total{{channel=\"{channel}\"}}"));
+        await Eventually.HoldsAsync(async () => await MetricAsync(next, Pending(channel)) == 0, "nothing is owed any more");
+        Assert.Equal(Enumerable.Range(101, 24), plane.Acks.Select(a => (int)a.BroadcastId).Order());
+    }
+
     /// <summary>Two records a segment: 1 begin of T, 2 | 3 begin of U, 4 body of T | 5 commit of T, 6 | the rest. U stays open, so that only the first goes.</summary>
     [Fact]
     public async Task A_read_below_the_retained_history_is_told_where_to_go_on()
