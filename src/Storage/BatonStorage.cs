@@ -92,7 +92,7 @@ public sealed class BatonStorage
             : throw new InvalidOperationException($"Setting 'Storage:{name}' is '{given}': an identity needs an absolute https address.");
     }
 
-    // One for everything: each client's own would multiply the bound, and by default there is none at all.
+    // One for everything: each client's own would multiply the bound.
     private static HttpClientTransport Transport(int maxConnections)
     {
         if (maxConnections is < 1 or > MostConnections)
@@ -106,6 +106,9 @@ public sealed class BatonStorage
             UseCookies = false,
             MaxConnectionsPerServer = maxConnections,
             PooledConnectionIdleTimeout = TimeSpan.FromMinutes(1),
+
+            // An account that moves to another address is followed.
+            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
             ConnectTimeout = TimeSpan.FromSeconds(5),
         };
 

@@ -30,7 +30,7 @@ internal static class KilledWritersProof
         await using var azurite = await AzuriteServer.StartAsync(new AzuriteOptions { Accounts = [account] }, cancellationToken);
         var (tally, clock) = (new KillTally(), Stopwatch.StartNew());
         var nextReport = ReportEvery;
-        await new KilledWriters.KilledWriters(azurite.ConnectionString(account.Name), seed, tally).RunAsync(
+        await new KilledWriterRun(azurite.ConnectionString(account.Name), seed, tally).RunAsync(
             kills,
             soFar =>
             {

@@ -21,7 +21,7 @@ public sealed class KilledWriterTests(StorageFixture azurite, ITestOutputHelper 
         var tally = new KillTally();
         output.WriteLine($"Seed {Seed}.");
 
-        await new KilledWriters.KilledWriters(azurite.ConnectionString, Seed, tally).RunAsync(Kills, _ => { }, CancellationToken.None);
+        await new KilledWriterRun(azurite.ConnectionString, Seed, tally).RunAsync(Kills, _ => { }, CancellationToken.None);
 
         output.WriteLine($"{tally.Kills} kills, {tally.WhileOpening} while opening; {tally.Acknowledged} appends acknowledged, {tally.Unacknowledged} more found, {tally.Records} records; {tally.Segments} segments and {tally.SegmentsAbandoned} abandoned.");
         Assert.True(tally.Problems.Count == 0, string.Join('\n', tally.Problems.Take(20)));

@@ -41,7 +41,7 @@ public enum HttpFault
 }
 
 /// <summary>Which calls a fault makes a difference to.</summary>
-internal static class HttpFaults
+internal static class HttpFaultKinds
 {
     /// <summary>All but <see cref="HttpFault.Hangs"/>, which costs time.</summary>
     public static readonly IReadOnlyList<HttpFault> Quick = [.. Enum.GetValues<HttpFault>().Where(f => f != HttpFault.Hangs)];

@@ -10,14 +10,14 @@ public sealed class HttpFaultTests(StorageFixture azurite, ITestOutputHelper out
     private const int AtOnce = 4;
     private static readonly TimeSpan Long = TimeSpan.FromSeconds(30);
 
-    public static TheoryData<HttpFault> Faults => [.. HttpFaults.Quick];
+    public static TheoryData<HttpFault> Faults => [.. HttpFaultKinds.Quick];
 
     [Theory]
     [MemberData(nameof(Faults))]
     public Task Whichever_call_fails_each_record_is_there_once(HttpFault fault) => AtEveryCallAsync(fault, [1, 3], Long);
 
     [Fact]
-    public Task Whichever_call_hangs_until_its_timeout_each_record_is_there_once() => AtEveryCallAsync(HttpFault.Hangs, [1], TimeSpan.FromMilliseconds(200));
+    public Task Whichever_call_hangs_until_its_timeout_each_record_is_there_once() => AtEveryCallAsync(HttpFault.Hangs, [1, 3], TimeSpan.FromMilliseconds(200));
 
     [Fact]
     public async Task Whatever_fails_at_random_each_record_is_there_once()
@@ -32,7 +32,7 @@ public sealed class HttpFaultTests(StorageFixture azurite, ITestOutputHelper out
             await scenario.RunAsync(
                 request =>
                 {
-                    if (random.Next(5) != 0 || HttpFaults.Quick[random.Next(HttpFaults.Quick.Count)] is var fault && !fault.Concerns(request))
+                    if (random.Next(5) != 0 || HttpFaultKinds.Quick[random.Next(HttpFaultKinds.Quick.Count)] is var fault && !fault.Concerns(request))
                     {
                         return null;
                     }

@@ -6,42 +6,11 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Baton.KilledWriters;
 
-/// <summary>What all kills came to.</summary>
-internal sealed class KillTally
-{
-    public int Kills { get; set; }
-
-    /// <summary>Of all kills, those before the writer had the channel.</summary>
-    public int WhileOpening { get; set; }
-
-    public int Channels { get; set; }
-
-    public int Acknowledged { get; set; }
-
-    public int Records { get; set; }
-
-    public int Unacknowledged { get; set; }
-
-    public int Lost { get; set; }
-
-    public int Twice { get; set; }
-
-    public int Torn { get; set; }
-
-    /// <summary>Segments in the manifests.</summary>
-    public int Segments { get; set; }
-
-    /// <summary>Segments that a killed writer had begun and that are in no manifest: it died within an opening or a roll.</summary>
-    public int SegmentsAbandoned { get; set; }
-
-    public List<string> Problems { get; } = [];
-}
-
 /// <summary>Writers that are killed at random moments, each followed by the next one at the next term, which was started while it lived.</summary>
 /// <param name="connectionString">Where.</param>
 /// <param name="seed">Makes moments, counts and sizes.</param>
 /// <param name="tally">Counts.</param>
-internal sealed class KilledWriters(string connectionString, int seed, KillTally tally)
+internal sealed class KilledWriterRun(string connectionString, int seed, KillTally tally)
 {
     private const int WritersAtOnce = 6;
     private const int SegmentBlocks = 5;
