@@ -49,10 +49,10 @@ public sealed class PausedWriterTests(StorageFixture azurite)
 
     private async Task<WriterProcess> StartAsync(int segmentBlocks, int appends, int seed, LogLedger ledger)
     {
+        await NewStore().PrepareAsync(CancellationToken.None);
         var process = WriterProcess.Start(new WriterOptions(WalTestExtensions.NewChannel(), 1, Writers, appends, segmentBlocks, seed), azurite.ConnectionString, ledger.Note);
         try
         {
-            await NewStore().PrepareAsync(CancellationToken.None);
             await process.ReadyAsync();
             await process.GoAsync();
             await process.OpenedAsync();
