@@ -13,6 +13,7 @@ public sealed class Writers(WriterOptions options, Reports reports, TextReader c
     public const int FaultedExitCode = 4;
     public const int RefusedExitCode = 5;
     private const int LargestFiller = 8 * 1024;
+    private const int WarmUpAppends = 5;
 
     private readonly int[] _appended = new int[options.Writers];
 
@@ -60,7 +61,7 @@ public sealed class Writers(WriterOptions options, Reports reports, TextReader c
     {
         var channel = $"warm-{Guid.NewGuid():N}";
         await using var writer = await store.OpenAsync(channel, 1, "wal-app", null, CancellationToken.None);
-        for (var i = 0; i < options.SegmentBlocks; i++)
+        for (var i = 0; i < Math.Min(options.SegmentBlocks, WarmUpAppends); i++)
         {
             await writer.Append([new ProofRecord(0, 0, i, 1, 16).Encode()]).Durable;
         }
