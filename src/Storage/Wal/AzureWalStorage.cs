@@ -44,6 +44,28 @@ internal sealed class AzureWalStorage : IWalStorage
         },
         cancellationToken);
 
+    public Task<IReadOnlyList<string>> ListChannelsAsync(CancellationToken cancellationToken) => CallAsync<IReadOnlyList<string>>(
+        "list channels",
+        async () =>
+        {
+            var channels = new List<string>();
+            try
+            {
+                await foreach (var entity in _manifests.QueryAsync<TableEntity>($"RowKey eq '{ManifestRow}'", select: ["PartitionKey"], cancellationToken: cancellationToken).ConfigureAwait(false))
+                {
+                    channels.Add(entity.PartitionKey);
+                }
+            }
+            catch (RequestFailedException failure) when (failure.Status == 404)
+            {
+                // Nobody has prepared this account, so no channel has a log in it.
+            }
+
+            channels.Sort(StringComparer.Ordinal);
+            return channels;
+        },
+        cancellationToken);
+
     public Task<ETag?> WriteManifestAsync(WalManifest manifest, ETag? expected, CancellationToken cancellationToken)
     {
         // Term and owner also stand for themselves, for whoever looks at the table.

@@ -18,6 +18,9 @@ internal interface IWalStorage
     /// <summary>The manifest with its version, or null when the channel has none.</summary>
     public Task<VersionedManifest?> ReadManifestAsync(string channel, CancellationToken cancellationToken);
 
+    /// <summary>The channels that have a manifest, in order.</summary>
+    public Task<IReadOnlyList<string>> ListChannelsAsync(CancellationToken cancellationToken);
+
     /// <summary>Writes the manifest if <paramref name="expected"/> is still its version (null: if there is none). Null when it is not.</summary>
     public Task<ETag?> WriteManifestAsync(WalManifest manifest, ETag? expected, CancellationToken cancellationToken);
 }

@@ -55,6 +55,7 @@ public sealed class WalDamagedException : Exception
         Offset = offset;
         FirstMissingLsn = firstMissingLsn;
         LastMissingLsn = lastMissingLsn;
+        Problem = problem;
     }
 
     /// <summary>The channel.</summary>
@@ -71,6 +72,9 @@ public sealed class WalDamagedException : Exception
 
     /// <summary>The last LSN of the segment, where it is known.</summary>
     public long? LastMissingLsn { get; }
+
+    /// <summary>What is wrong there.</summary>
+    public string Problem { get; }
 }
 
 /// <summary>Asked for records below the retained history: they are gone for good. Go on from a snapshot, or from <see cref="FirstLsn"/>.</summary>

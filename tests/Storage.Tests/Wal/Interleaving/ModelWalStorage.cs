@@ -75,6 +75,18 @@ internal sealed class ModelWalStorage
     /// <summary>A storage whose calls are done at once.</summary>
     public IWalStorage Direct() => new ActorStorage(this, null);
 
+    /// <summary>Puts other bytes in the place of a segment's.</summary>
+    public void Tamper(string blob, Func<byte[], byte[]> change)
+    {
+        lock (_state)
+        {
+            var bytes = Find("wal/" + blob).Bytes;
+            var changed = change([.. bytes]);
+            bytes.Clear();
+            bytes.AddRange(changed);
+        }
+    }
+
     /// <summary>Waits until every live actor waits for a call. Their names, in order; none when all have ended.</summary>
     public IReadOnlyList<string> Settle()
     {
@@ -224,6 +236,9 @@ internal sealed class ModelWalStorage
 
         public Task<VersionedManifest?> ReadManifestAsync(string channel, CancellationToken cancellationToken) =>
             model.Call(actor, "read manifest", writes: false, () => model._manifests.GetValueOrDefault(channel));
+
+        public Task<IReadOnlyList<string>> ListChannelsAsync(CancellationToken cancellationToken) =>
+            model.Call<IReadOnlyList<string>>(actor, "list channels", writes: false, () => [.. model._manifests.Keys.Order(StringComparer.Ordinal)]);
 
         public Task<ETag?> WriteManifestAsync(WalManifest manifest, ETag? expected, CancellationToken cancellationToken) =>
             model.Call<ETag?>(actor, $"write manifest term {manifest.Term} with {manifest.Segments.Count} segments", writes: true, () =>

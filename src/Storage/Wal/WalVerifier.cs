@@ -1,0 +1,163 @@
+using System.Runtime.CompilerServices;
+
+namespace Baton.Storage.Wal;
+
+/// <summary>Looks at whole logs and reports everything that is wrong with them. Only reads.</summary>
+public sealed class WalVerifier
+{
+    private readonly IWalStorage _storage;
+    private readonly WalRetry _retry;
+
+    /// <summary>The logs in <paramref name="storage"/>.</summary>
+    /// <exception cref="InvalidOperationException">An option makes no sense.</exception>
+    public WalVerifier(BatonStorage storage, WalOptions options, TimeProvider time)
+        : this(new AzureWalStorage(storage), options, time)
+    {
+    }
+
+    internal WalVerifier(IWalStorage storage, WalOptions options, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        _storage = storage;
+        _retry = new WalRetry(options, time);
+    }
+
+    /// <summary>The channels that have a log, in order.</summary>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public Task<IReadOnlyList<string>> ListChannelsAsync(CancellationToken cancellationToken) => _retry.RunAsync("list the channels", _storage.ListChannelsAsync, cancellationToken);
+
+    /// <summary>The channel's manifest, or null when it has no log.</summary>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public async Task<WalManifest?> ReadManifestAsync(string channel, CancellationToken cancellationToken) =>
+        (await _retry.RunAsync("read the manifest", token => _storage.ReadManifestAsync(channel, token), cancellationToken).ConfigureAwait(false))?.Manifest;
+
+    /// <summary>Reads the whole log that <paramref name="manifest"/> lists, as far as it goes now.</summary>
+    /// <param name="manifest">The channel's manifest.</param>
+    /// <param name="progress">Is told after each batch; null to tell nobody.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public async Task<WalVerification> VerifyAsync(WalManifest manifest, Action<WalVerifyProgress>? progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        var tally = new WalTally(manifest);
+        await foreach (var scanned in ScanAsync(manifest, 1, long.MaxValue, cancellationToken).ConfigureAwait(false))
+        {
+            tally.Add(scanned);
+            progress?.Invoke(tally.Progress);
+        }
+
+        await foreach (var damage in VerifySnapshotsAsync(manifest, cancellationToken).ConfigureAwait(false))
+        {
+            tally.Add(damage);
+        }
+
+        return tally.Result;
+    }
+
+    /// <summary>Batches and damages that have to do with LSNs from <paramref name="fromLsn"/> to <paramref name="throughLsn"/>, in the order of the log. Batches are whole: the first and the last may reach outside.</summary>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public async IAsyncEnumerable<WalScanned> ScanAsync(WalManifest manifest, long fromLsn, long throughLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        var order = new WalOrder(manifest);
+        foreach (var segment in manifest.Segments)
+        {
+            foreach (var wrong in order.Next(segment))
+            {
+                if (Concerns(wrong, fromLsn, throughLsn))
+                {
+                    yield return wrong;
+                }
+            }
+
+            if (segment.FirstLsn > throughLsn || segment.LastLsn < fromLsn)
+            {
+                continue;
+            }
+
+            var scan = new WalSegmentScan(_storage, _retry, manifest.Channel, segment);
+            await foreach (var scanned in scan.RunAsync(cancellationToken).ConfigureAwait(false))
+            {
+                if (scan.BlobMissing && await IsTrimmedAsync(manifest.Channel, segment, cancellationToken).ConfigureAwait(false))
+                {
+                    break;
+                }
+
+                if (scanned.Lsn > throughLsn)
+                {
+                    break;
+                }
+
+                if (order.Next(scanned) is { } tick && Concerns(tick, fromLsn, throughLsn))
+                {
+                    yield return tick;
+                }
+
+                if (Concerns(scanned, fromLsn, throughLsn))
+                {
+                    yield return scanned;
+                }
+            }
+        }
+    }
+
+    private static bool Concerns(WalScanned scanned, long fromLsn, long throughLsn)
+    {
+        var last = scanned.Batch?.LastLsn ?? (scanned.Damage is { FirstMissingLsn: not null } missing ? missing.LastMissingLsn ?? long.MaxValue : scanned.Lsn);
+        return scanned.Lsn <= throughLsn && last >= fromLsn;
+    }
+
+    // Retention may delete a segment while this reads: then the manifest no longer has it, and nothing is wrong.
+    private async Task<bool> IsTrimmedAsync(string channel, WalSegment segment, CancellationToken cancellationToken)
+    {
+        var now = await ReadManifestAsync(channel, cancellationToken).ConfigureAwait(false);
+        return now is not null && now.FirstLsn > segment.FirstLsn && !now.Segments.Any(s => s.FirstLsn == segment.FirstLsn && s.Term == segment.Term);
+    }
+
+    private async IAsyncEnumerable<WalDamage> VerifySnapshotsAsync(WalManifest manifest, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        foreach (var snapshot in manifest.Snapshots)
+        {
+            var blob = snapshot.BlobName(manifest.Channel);
+            var length = await LengthAsync(blob, snapshot.LengthBytes, cancellationToken).ConfigureAwait(false);
+            if (length == snapshot.LengthBytes)
+            {
+                continue;
+            }
+
+            // A newer snapshot may have replaced it while this read.
+            var now = await ReadManifestAsync(manifest.Channel, cancellationToken).ConfigureAwait(false);
+            if (now is not null && now.Snapshots.Contains(snapshot))
+            {
+                var problem = length switch
+                {
+                    null => "the blob is missing",
+                    _ when length > snapshot.LengthBytes => $"the snapshot is longer than the {snapshot.LengthBytes} bytes of the manifest",
+                    _ => $"the snapshot ends before the {snapshot.LengthBytes} bytes of the manifest",
+                };
+                yield return new WalDamage(WalDamageKind.Snapshot, manifest.Channel, blob, 0, null, null, problem);
+            }
+        }
+    }
+
+    // Looks at the bytes around the expected end only: its own length if it is that, one more or less if not, null without a blob.
+    private Task<long?> LengthAsync(string blob, long expected, CancellationToken cancellationToken) => _retry.RunAsync<long?>(
+        "read the end of a snapshot",
+        async token =>
+        {
+            var end = new byte[2];
+            var from = Math.Max(expected - 1, 0);
+            try
+            {
+                var read = await _storage.Snapshots.ReadAsync(blob, from, end, token).ConfigureAwait(false);
+                return from + read;
+            }
+            catch (WalBlobMissingException)
+            {
+                // Its caller reports it.
+                return null;
+            }
+        },
+        cancellationToken);
+}
