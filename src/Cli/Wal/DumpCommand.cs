@@ -27,13 +27,6 @@ internal static class DumpCommand
         From.Validators.Add(AtLeastOne);
         To.Validators.Add(AtLeastOne);
         Max.Validators.Add(AtLeastOne);
-        command.Validators.Add(r =>
-        {
-            if (r.GetValue(From) > r.GetValue(To))
-            {
-                r.AddError("--from must not be above --to.");
-            }
-        });
         command.SetAction((parsed, cancellationToken) => ExitCode.OfAsync(() => RunAsync(parsed, cancellationToken)));
         return command;
     }
@@ -48,9 +41,14 @@ internal static class DumpCommand
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellationToken)
     {
+        var (from, to, left) = (parsed.GetValue(From), parsed.GetValue(To), parsed.GetValue(Max));
+        if (from > to)
+        {
+            throw new CannotLookException("--from is above --to: nothing could be printed.", "See --help.");
+        }
+
         var verifier = StorageArguments.Open(parsed);
         var manifest = await WalCommand.ManifestAsync(verifier, parsed.GetValue(Channel)!, cancellationToken);
-        var (from, to, left) = (parsed.GetValue(From), parsed.GetValue(To), parsed.GetValue(Max));
         IRecordFormat format = parsed.GetValue(Json) ? new JsonRecordFormat() : new TextRecordFormat(parsed.GetValue(Payload));
         var code = ExitCode.Clean;
         return await Output.ToAsync(
