@@ -56,6 +56,8 @@ internal sealed class HeldStorage(IWalStorage inner) : IWalStorage, IAppendBlobs
         return await inner.Segments.AppendAsync(blob, position, block, cancellationToken);
     }
 
+    public Task<IReadOnlyList<string>> ListChannelsAsync(CancellationToken cancellationToken) => inner.ListChannelsAsync(cancellationToken);
+
     public Task<VersionedManifest?> ReadManifestAsync(string channel, CancellationToken cancellationToken) => inner.ReadManifestAsync(channel, cancellationToken);
 
     public Task<ETag?> WriteManifestAsync(WalManifest manifest, ETag? expected, CancellationToken cancellationToken) => inner.WriteManifestAsync(manifest, expected, cancellationToken);

@@ -143,6 +143,8 @@ public sealed class WalLimitsTests(StorageFixture azurite)
 
         public IAppendBlobs Snapshots => _model.Snapshots;
 
+        public Task<IReadOnlyList<string>> ListChannelsAsync(CancellationToken cancellationToken) => _model.ListChannelsAsync(cancellationToken);
+
         public Task<VersionedManifest?> ReadManifestAsync(string channel, CancellationToken cancellationToken) => _model.ReadManifestAsync(channel, cancellationToken);
 
         public Task<ETag?> WriteManifestAsync(WalManifest manifest, ETag? expected, CancellationToken cancellationToken) => _model.WriteManifestAsync(manifest, expected, cancellationToken);
