@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Baton.Core.Wal;
 
 namespace Baton.Storage.Wal;
 
@@ -7,6 +8,7 @@ public sealed class WalVerifier
 {
     private readonly IWalStorage _storage;
     private readonly WalRetry _retry;
+    private readonly WalSnapshots _snapshots;
 
     /// <summary>The logs in <paramref name="storage"/>.</summary>
     /// <exception cref="InvalidOperationException">An option makes no sense.</exception>
@@ -21,6 +23,7 @@ public sealed class WalVerifier
         options.Validate();
         _storage = storage;
         _retry = new WalRetry(options, time);
+        _snapshots = new WalSnapshots(storage, _retry);
     }
 
     /// <summary>The channels that have a log, in order.</summary>
@@ -119,9 +122,7 @@ public sealed class WalVerifier
     {
         foreach (var snapshot in manifest.Snapshots)
         {
-            var blob = snapshot.BlobName(manifest.Channel);
-            var length = await LengthAsync(blob, snapshot.LengthBytes, cancellationToken).ConfigureAwait(false);
-            if (length == snapshot.LengthBytes)
+            if (await ProblemAsync(manifest.Channel, snapshot, cancellationToken).ConfigureAwait(false) is not { } problem)
             {
                 continue;
             }
@@ -130,34 +131,32 @@ public sealed class WalVerifier
             var now = await ReadManifestAsync(manifest.Channel, cancellationToken).ConfigureAwait(false);
             if (now is not null && now.Snapshots.Contains(snapshot))
             {
-                var problem = length switch
-                {
-                    null => "the blob is missing",
-                    _ when length > snapshot.LengthBytes => $"the snapshot is longer than the {snapshot.LengthBytes} bytes of the manifest",
-                    _ => $"the snapshot ends before the {snapshot.LengthBytes} bytes of the manifest",
-                };
-                yield return new WalDamage(WalDamageKind.Snapshot, manifest.Channel, blob, 0, null, null, problem);
+                yield return new WalDamage(WalDamageKind.Snapshot, manifest.Channel, snapshot.BlobName(manifest.Channel), problem.Offset, null, null, problem.Text);
             }
         }
     }
 
-    // Looks at the bytes around the expected end only: its own length if it is that, one more or less if not, null without a blob.
-    private Task<long?> LengthAsync(string blob, long expected, CancellationToken cancellationToken) => _retry.RunAsync<long?>(
-        "read the end of a snapshot",
-        async token =>
+    private async Task<(long Offset, string Text)?> ProblemAsync(string channel, WalSnapshotEntry snapshot, CancellationToken cancellationToken)
+    {
+        try
         {
-            var end = new byte[2];
-            var from = Math.Max(expected - 1, 0);
-            try
-            {
-                var read = await _storage.Snapshots.ReadAsync(blob, from, end, token).ConfigureAwait(false);
-                return from + read;
-            }
-            catch (WalBlobMissingException)
-            {
-                // Its caller reports it.
-                return null;
-            }
-        },
-        cancellationToken);
+            await _snapshots.ReadAsync(channel, snapshot, cancellationToken).ConfigureAwait(false);
+            return await GoesOnAsync(snapshot.BlobName(channel), snapshot.LengthBytes, cancellationToken).ConfigureAwait(false)
+                ? (snapshot.LengthBytes, $"the snapshot is longer than the {snapshot.LengthBytes} bytes of the manifest")
+                : null;
+        }
+        catch (WalFormatException failure)
+        {
+            return (failure.Offset, failure.Problem);
+        }
+        catch (WalBlobMissingException)
+        {
+            return (0, "the blob is missing");
+        }
+    }
+
+    private async Task<bool> GoesOnAsync(string blob, long offset, CancellationToken cancellationToken) => await _retry.RunAsync(
+        "look behind a snapshot",
+        token => _storage.Snapshots.ReadAsync(blob, offset, new byte[1], token),
+        cancellationToken).ConfigureAwait(false) > 0;
 }

@@ -59,12 +59,14 @@ public sealed class WalHistoryFaultTests(StorageFixture azurite)
     {
         var faults = new FaultInjectingPolicy();
         var channel = WalTestExtensions.NewChannel();
-        var writer = await FillAsync(await azurite.NewWalAsync(Options(attempts: 10)), channel, azurite.NewWalAsync(Options(attempts: 1), faults));
+        var stopped = await azurite.NewWalAsync(Options(attempts: 1), faults);
+        await (await FillAsync(await azurite.NewWalAsync(Options(attempts: 10)), channel)).DisposeAsync();
+        var writer = await stopped.OpenAsync(channel, 2);
         faults.Lose(loss, _ => true, nth, times: 1_000);
         var done = true;
         try
         {
-            await ChangeAsync(await azurite.NewWalAsync(Options(attempts: 1), faults), writer, channel);
+            await ChangeAsync(stopped, writer, channel);
         }
         catch (WalFaultedException)
         {
@@ -95,7 +97,7 @@ public sealed class WalHistoryFaultTests(StorageFixture azurite)
     }
 
     // Four records, a segment each.
-    private static async Task<WalWriter> FillAsync(WalStore store, string channel, Task<WalStore>? reopenedBy = null)
+    private static async Task<WalWriter> FillAsync(WalStore store, string channel)
     {
         var writer = await store.OpenAsync(channel, 1);
         foreach (var text in new[] { "a", "b", "c", "d" })
@@ -103,7 +105,7 @@ public sealed class WalHistoryFaultTests(StorageFixture azurite)
             await writer.AppendAsync(text);
         }
 
-        return reopenedBy is null ? writer : await (await reopenedBy).OpenAsync(channel, 2);
+        return writer;
     }
 
     private async Task CheckAsync(string channel, WalManifest manifest, string retained)

@@ -32,10 +32,16 @@ internal sealed class LogSchedule
 
     public void Execute()
     {
+        if (_random.Next(3) > 0)
+        {
+            // Something to trim, so that it need not all come from writers that are being disturbed.
+            _actors.WriteAsync(_model.Direct(), "before", 1, [.. Enumerable.Repeat(LogActors.Step.Append, 5), LogActors.Step.Snapshot]).GetAwaiter().GetResult();
+        }
+
         var writers = _random.Next(2, 5);
         for (var n = 0; n < writers; n++)
         {
-            var (name, term, script) = ($"w{n}", _random.Next(1, 5), Script());
+            var (name, term, script) = ($"w{n}", _random.Next(1, 6), Script());
             _model.Start(name, storage => _actors.WriteAsync(storage, name, term, script));
         }
 
@@ -56,7 +62,7 @@ internal sealed class LogSchedule
             steps.Add(_random.Next(10) switch
             {
                 < 5 => LogActors.Step.Append,
-                < 8 => LogActors.Step.Snapshot,
+                < 7 => LogActors.Step.Snapshot,
                 _ => LogActors.Step.Trim,
             });
         }
