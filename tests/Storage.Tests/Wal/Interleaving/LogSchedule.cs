@@ -19,7 +19,7 @@ internal sealed class LogSchedule
     {
         _random = new Random(seed);
         _options = new WalOptions { MaxSegmentBlocks = 3, MaxAttempts = 6, RetryDelayMs = 0, RetryMaxDelayMs = 0, RetainMs = 0, SnapshotsKept = _random.Next(1, 3) };
-        _actors = new LogActors(_options);
+        _actors = new LogActors(_options, _model.Direct());
     }
 
     public List<string> Trace => _model.Trace;
@@ -47,7 +47,7 @@ internal sealed class LogSchedule
 
         var (readerRounds, pinnerRounds, sweeperRounds) = (_random.Next(0, 4), _random.Next(0, 3), _random.Next(0, 4));
         var offset = _random.Next(0, 3);
-        _model.Start("reader", storage => _actors.ReadAsync(storage, _model.Direct(), readerRounds));
+        _model.Start("reader", storage => _actors.ReadAsync(storage, readerRounds));
         _model.Start("pinner", storage => _actors.PinAsync(storage, pinnerRounds, offset));
         _model.Start("sweeper", storage => _actors.SweepAsync(storage, sweeperRounds));
         Schedule();
