@@ -44,6 +44,8 @@ internal static class WalBench
             await storage.Blobs.GetBlobContainerClient("raw").CreateIfNotExistsAsync(cancellationToken: cancellationToken);
             var lone = await AddLoneAsync(table, store, storage, cancellationToken);
             await AddSharedAsync(table, store, storage, lone, duration, cancellationToken);
+            var (read, downloaded) = await ReadBack.MeasureAsync(store, storage, duration, cancellationToken);
+            table.AddRow("read back, every checksum verified", MegaBytes(read), $"{MegaBytes(downloaded)} (ranged download)", Ratio(read / downloaded), "≥ 0.8");
             var (opened, rawCalls) = await Opening.MeasureAsync(store, storage, TailRecords, LoneBytes, cancellationToken);
             table.AddRow($"open: fence and recover a tail of {TailRecords:N0} records, p50", Samples.Ms(opened.Median), Samples.Ms(rawCalls.Median), Ratio(opened.Median / rawCalls.Median), "≤ 150 ms");
         }

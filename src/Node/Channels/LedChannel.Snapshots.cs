@@ -38,6 +38,8 @@ internal sealed partial class LedChannel
             }
         }
 
+        // What openings and rolls left behind that never came to their end.
+        await _store.SweepAsync(Name, ct);
         return true;
     }
 

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace Baton.Storage.Wal;
 
 /// <summary>Step 4 of <see cref="WalFence"/>: rebuilds the state that a log stands for, from its newest usable snapshot and the records behind that, and finds the log's end.</summary>
-internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmentIndex index, WalSnapshots snapshots, ILogger logger)
+internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmentIndex index, WalSnapshots snapshots, int rangeBytes, ILogger logger)
 {
     private static readonly Meter Meter = new("Baton.Storage");
     private static readonly Counter<long> Refused = Meter.CreateCounter<long>("baton_wal_snapshots_refused_total", description: "Snapshots that an opening could not use, by why");
@@ -82,7 +82,7 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
     private async Task<WalSegment> ReadAsync(WalManifest manifest, WalSegment segment, long fromLsn, Func<long, WalRecord, ValueTask>? onRecord, CancellationToken cancellationToken)
     {
         var (channel, blob) = (manifest.Channel, segment.BlobName(manifest.Channel));
-        var reader = new WalSegmentReader(storage, retry, channel, segment, StartOf(manifest, segment, fromLsn));
+        var reader = new WalSegmentReader(storage, retry, channel, segment, StartOf(manifest, segment, fromLsn), rangeBytes);
         await using var closing = reader.ConfigureAwait(false);
         while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
         {

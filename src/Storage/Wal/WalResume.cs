@@ -81,7 +81,8 @@ internal sealed class WalResume(IWalStorage storage, WalRetry retry, string chan
 
     private async Task<(WalSegmentPlace End, bool Whole)> ChainAsync(WalSegmentPlace from, CancellationToken cancellationToken)
     {
-        var reader = new WalSegmentReader(storage, retry, channel, segment, from);
+        var reader = new WalSegmentReader(storage, retry, channel, segment with { LengthBytes = null }, from);
+        await using var closing = reader.ConfigureAwait(false);
         try
         {
             while (segment.LastLsn is not { } last || reader.Place.Lsn <= last)

@@ -17,46 +17,55 @@ internal sealed class WalSegmentScan(IWalStorage storage, WalRetry retry, string
     public async IAsyncEnumerable<WalScanned> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var reader = ReaderAt(new WalSegmentPlace(segment.FirstLsn, 0));
-        while (segment.LastLsn is not { } last || reader.Place.Lsn <= last)
+        try
         {
-            var offset = reader.Place.Offset == 0 ? _resume.HeaderSizeBytes : reader.Place.Offset;
-            var (batch, failure) = await NextAsync(reader, cancellationToken).ConfigureAwait(false);
-            if (batch is null && failure is null)
+            while (segment.LastLsn is not { } last || reader.Place.Lsn <= last)
             {
-                break;
-            }
-
-            if (batch is not null && (!segment.Sealed || batch.LastLsn <= segment.LastLsn))
-            {
-                yield return new WalScanned(segment, batch.FirstLsn, offset, (int)(reader.Place.Offset - offset), batch, null);
-                continue;
-            }
-
-            // Records behind the manifest's end are not the log's: the next segment has those LSNs.
-            BlobMissing = failure?.InnerException is WalBlobMissingException;
-            var next = batch is not null || BlobMissing ? null : await _resume.BehindAsync(reader.Place, cancellationToken).ConfigureAwait(false);
-            failure ??= new WalDamagedException(channel, _blob, offset, batch!.FirstLsn, segment.LastLsn, $"the batch goes on to LSN {batch.LastLsn}, the segment only to {segment.LastLsn}");
-            yield return Damaged(failure, next);
-            if (next is null or { Basis: WalJumpBasis.SegmentEnd })
-            {
-                await foreach (var rest in RestIsMissingAsync(cancellationToken).ConfigureAwait(false))
+                var offset = reader.Place.Offset == 0 ? _resume.HeaderSizeBytes : reader.Place.Offset;
+                var (batch, failure) = await NextAsync(reader, cancellationToken).ConfigureAwait(false);
+                if (batch is null && failure is null)
                 {
-                    yield return rest;
+                    break;
                 }
 
-                yield break;
+                if (batch is not null && (!segment.Sealed || batch.LastLsn <= segment.LastLsn))
+                {
+                    yield return new WalScanned(segment, batch.FirstLsn, offset, (int)(reader.Place.Offset - offset), batch, null);
+                    continue;
+                }
+
+                // Records behind the manifest's end are not the log's: the next segment has those LSNs.
+                BlobMissing = failure?.InnerException is WalBlobMissingException;
+                var next = batch is not null || BlobMissing ? null : await _resume.BehindAsync(reader.Place, cancellationToken).ConfigureAwait(false);
+                failure ??= new WalDamagedException(channel, _blob, offset, batch!.FirstLsn, segment.LastLsn, $"the batch goes on to LSN {batch.LastLsn}, the segment only to {segment.LastLsn}");
+                yield return Damaged(failure, next);
+                if (next is null or { Basis: WalJumpBasis.SegmentEnd })
+                {
+                    await foreach (var rest in RestIsMissingAsync(cancellationToken).ConfigureAwait(false))
+                    {
+                        yield return rest;
+                    }
+
+                    yield break;
+                }
+
+                await reader.DisposeAsync().ConfigureAwait(false);
+                reader = ReaderAt(next.To);
             }
 
-            reader = ReaderAt(next.To);
+            if (await CheckEndAsync(reader.Place, cancellationToken).ConfigureAwait(false) is { } damage)
+            {
+                yield return new WalScanned(segment, reader.Place.Lsn, reader.Place.Offset, 0, null, damage);
+            }
         }
-
-        if (await CheckEndAsync(reader.Place, cancellationToken).ConfigureAwait(false) is { } damage)
+        finally
         {
-            yield return new WalScanned(segment, reader.Place.Lsn, reader.Place.Offset, 0, null, damage);
+            await reader.DisposeAsync().ConfigureAwait(false);
         }
     }
 
-    private WalSegmentReader ReaderAt(WalSegmentPlace place) => new(storage, retry, channel, segment, place);
+    // Without the manifest's end: what stands behind it is to be seen as well.
+    private WalSegmentReader ReaderAt(WalSegmentPlace place) => new(storage, retry, channel, segment with { LengthBytes = null }, place);
 
     private static async Task<(Core.Wal.WalBatch? Batch, WalDamagedException? Failure)> NextAsync(WalSegmentReader reader, CancellationToken cancellationToken)
     {

@@ -57,16 +57,36 @@ internal sealed class WalSnapshots(IWalStorage storage, WalRetry retry)
         {
             var part = block.AsMemory(0, WalSnapshotCodec.BlockHeaderSizeBytes + Math.Min(content.Length - filled, WalSnapshotCodec.BlockContentSizeBytes));
             await ReadAsync(blob, at, part, cancellationToken).ConfigureAwait(false);
-            var decoded = WalSnapshotCodec.DecodeBlock(part.Span, filled);
-            decoded.CopyTo(content.AsSpan(filled));
-            filled += decoded.Length;
+            filled += Take(part.Span, at, content, filled);
             at += part.Length;
         }
 
         var end = new byte[WalSnapshotCodec.EndSizeBytes];
         await ReadAsync(blob, at, end, cancellationToken).ConfigureAwait(false);
-        WalSnapshotCodec.CheckEnd(end, content);
+        try
+        {
+            WalSnapshotCodec.CheckEnd(end, content);
+        }
+        catch (WalFormatException failure)
+        {
+            throw new WalFormatException(at + failure.Offset, failure.Problem);
+        }
+
         return new WalSnapshot(entry.Lsn, content);
+    }
+
+    private static int Take(ReadOnlySpan<byte> block, long offset, byte[] content, int filled)
+    {
+        try
+        {
+            var decoded = WalSnapshotCodec.DecodeBlock(block, filled);
+            decoded.CopyTo(content.AsSpan(filled));
+            return decoded.Length;
+        }
+        catch (WalFormatException failure)
+        {
+            throw new WalFormatException(offset + failure.Offset, failure.Problem);
+        }
     }
 
     private static (WalSnapshotHeader Header, int Size) DecodeHeader(byte[] start)

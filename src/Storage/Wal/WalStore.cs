@@ -35,7 +35,7 @@ public sealed class WalStore
         _reader = new WalLogReader(storage, _retry, options.ReadRangeBytes);
         _logger = loggers.CreateLogger<WalStore>();
         var snapshots = new WalSnapshots(storage, _retry);
-        _recovery = new WalRecovery(storage, _retry, _reader.Index, snapshots, _logger);
+        _recovery = new WalRecovery(storage, _retry, _reader.Index, snapshots, options.ReadRangeBytes, _logger);
         _sweep = new WalSweep(storage, _retry);
         _history = new WalHistoryKeeper(_fence, snapshots, _sweep, options, time);
     }

@@ -206,14 +206,28 @@ public sealed class WalVerifierTests
     }
 
     [Fact]
-    public async Task A_snapshot_that_is_missing_or_of_another_length_is_reported()
+    public async Task A_snapshot_that_is_missing_damaged_or_of_another_length_is_reported()
     {
         var log = await TamperedLog.CreateAsync(batches: 6, inTail: 2);
-        WalSnapshotEntry[] entries = [new(2, 1, 10, 1, 0), new(3, 1, 10, 1, 0), new(4, 1, 10, 1, 0), new(5, 1, 10, 1, 0)];
-        foreach (var (entry, length) in entries.Zip([10, 9, 11]))
+        var content = Enumerable.Range(0, 100).Select(n => (byte)n).ToArray();
+        var entries = new List<WalSnapshotEntry>();
+        for (var lsn = 2; lsn <= 6; lsn++)
         {
-            await log.Storage.Snapshots.CreateAsync(entry.BlobName(TamperedLog.Channel), CancellationToken.None);
-            await log.Storage.Snapshots.AppendAsync(entry.BlobName(TamperedLog.Channel), 0, new byte[length], CancellationToken.None);
+            byte[] whole = [.. WalSnapshotCodec.Encode(TamperedLog.Channel, 1, lsn, content).SelectMany(b => b)];
+            entries.Add(new WalSnapshotEntry(lsn, 1, whole.Length, 1, 0));
+            byte[]? written = lsn switch
+            {
+                3 => whole[..^1],
+                4 => [.. whole, 0],
+                5 => [.. whole[..80], (byte)(whole[80] ^ 4), .. whole[81..]],
+                6 => null,
+                _ => whole,
+            };
+            if (written is not null)
+            {
+                await log.Storage.Snapshots.CreateAsync(entries[^1].BlobName(TamperedLog.Channel), CancellationToken.None);
+                await log.Storage.Snapshots.AppendAsync(entries[^1].BlobName(TamperedLog.Channel), 0, written, CancellationToken.None);
+            }
         }
 
         var held = (await log.Storage.ReadManifestAsync(TamperedLog.Channel, CancellationToken.None))!;
@@ -223,6 +237,8 @@ public sealed class WalVerifierTests
         var found = await log.NewVerifier().VerifyAsync(manifest, null, CancellationToken.None);
 
         Assert.Equal(entries[1..].Select(e => (WalDamageKind.Snapshot, e.BlobName(TamperedLog.Channel))), found.Damages.Select(d => (d.Kind, d.Segment)));
+        string[] problems = ["too early", "longer than", "CRC", "missing"];
+        Assert.All(problems.Zip(found.Damages), pair => Assert.Contains(pair.First, pair.Second.Problem, StringComparison.Ordinal));
     }
 
     private static (WalDamageKind Kind, long Offset, long? First, long? Last) Place(WalDamage damage) => (damage.Kind, damage.Offset, damage.FirstMissingLsn, damage.LastMissingLsn);

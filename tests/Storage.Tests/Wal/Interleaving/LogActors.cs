@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Baton.Storage.Tests.Wal.Interleaving;
 
 /// <summary>What the actors of one schedule do, and what each of them was told and saw.</summary>
-internal sealed class LogActors(WalOptions options, IWalStorage truth)
+internal sealed class LogActors(WalOptions options)
 {
     private const string Channel = LogSchedule.Channel;
     private readonly ConcurrentDictionary<string, Appended> _appended = new(StringComparer.Ordinal);
@@ -67,10 +67,6 @@ internal sealed class LogActors(WalOptions options, IWalStorage truth)
             {
                 next = trimmed.FirstLsn;
             }
-            catch (WalDamagedException damaged) when (!IsListed(damaged.Segment))
-            {
-                // Deleted under it: the next round reads the manifest anew.
-            }
             catch (WalFaultedException)
             {
                 // Too many of its calls were lost; the next round goes on from there.
@@ -108,10 +104,6 @@ internal sealed class LogActors(WalOptions options, IWalStorage truth)
             {
                 // Trimmed: it came too late, and was told so. Faulted: it cannot tell; it holds it until its time is over.
                 Assert.True(failure is not WalTrimmedException || Pinned.IsEmpty, "what was pinned is trimmed");
-            }
-            catch (WalDamagedException damaged) when (!IsListed(damaged.Segment))
-            {
-                // A segment below the pin, whose end it was at, was deleted under it.
             }
         }
     }
@@ -205,9 +197,6 @@ internal sealed class LogActors(WalOptions options, IWalStorage truth)
             _appended[texts[i]] = new Appended(append.FirstLsn + i, end);
         }
     }
-
-    private bool IsListed(string segment) =>
-        truth.ReadManifestAsync(Channel, CancellationToken.None).GetAwaiter().GetResult()!.Manifest.Segments.Any(s => s.BlobName(Channel) == segment);
 
     private WalStore Store(IWalStorage storage) => new(storage, options, TimeProvider.System, NullLoggerFactory.Instance);
 

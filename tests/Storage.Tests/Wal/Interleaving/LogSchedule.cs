@@ -19,7 +19,7 @@ internal sealed class LogSchedule
     {
         _random = new Random(seed);
         _options = new WalOptions { MaxSegmentBlocks = 3, MaxAttempts = 6, RetryDelayMs = 0, RetryMaxDelayMs = 0, RetainMs = 0, SnapshotsKept = _random.Next(1, 3) };
-        _actors = new LogActors(_options, _model.Direct());
+        _actors = new LogActors(_options);
     }
 
     public List<string> Trace => _model.Trace;

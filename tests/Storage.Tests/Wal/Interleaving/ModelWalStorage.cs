@@ -264,8 +264,7 @@ internal sealed class ModelWalStorage
             {
                 if (!model._segments.TryGetValue(container + blob, out var found))
                 {
-                    // The service's 404: for a block that is to be appended there is no second try.
-                    throw new WalFaultedException($"'{blob}' does not exist.");
+                    return AppendOutcome.Missing;
                 }
 
                 if (found.Sealed)
