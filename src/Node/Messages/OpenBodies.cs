@@ -33,7 +33,8 @@ internal sealed class OpenBodies(int maxBytes)
         }
         else if (_open.TryGetValue(record.TxnId, out var open))
         {
-            open.Bodies.Add(entry);
+            // A copy: the payload is a slice of its whole batch, which would otherwise be kept with it, beyond what is counted here.
+            open.Bodies.Add(entry with { Record = record with { Payload = record.Payload.ToArray() } });
             open.Bytes += record.Payload.Length;
             _bytes += record.Payload.Length;
             if (_bytes > maxBytes)
