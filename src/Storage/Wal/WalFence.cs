@@ -54,7 +54,7 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
     /// <exception cref="WalTermRefusedException">The manifest's term is not below <paramref name="term"/>.</exception>
     public async Task<VersionedManifest> ClaimAsync(string channel, long term, string owner, string openId, CancellationToken cancellationToken)
     {
-        for (var attempt = 1; ; attempt++)
+        for (var attempts = retry.Begin("claim the manifest"); ;)
         {
             var read = await ReadAsync(channel, cancellationToken).ConfigureAwait(false);
             if (read?.Manifest.OpenId == openId)
@@ -82,7 +82,7 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
                 lost = failure;
             }
 
-            await retry.PauseAsync("claim the manifest", attempt, lost, cancellationToken).ConfigureAwait(false);
+            attempts = await retry.PauseAsync(attempts, lost, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -151,7 +151,7 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
 
     private async Task<WalChange> ChangeAsync(VersionedManifest from, Func<VersionedManifest?, VersionedManifest> check, Func<WalManifest, WalManifest> change, CancellationToken cancellationToken)
     {
-        for (var attempt = 1; ; attempt++)
+        for (var attempts = retry.Begin("write the manifest"); ;)
         {
             var next = change(from.Manifest);
             if (ReferenceEquals(next, from.Manifest))
@@ -185,7 +185,7 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
                 from = there;
             }
 
-            await retry.PauseAsync("write the manifest", attempt, lost, cancellationToken).ConfigureAwait(false);
+            attempts = await retry.PauseAsync(attempts, lost, cancellationToken).ConfigureAwait(false);
         }
     }
 

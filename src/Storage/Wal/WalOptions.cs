@@ -34,6 +34,9 @@ public sealed class WalOptions
     /// <summary>How often one storage call is tried before the writer gives up. Fewer: a short outage of the storage costs a change of leader. More: the owner learns later.</summary>
     public int MaxAttempts { get; set; } = 10;
 
+    /// <summary>How long one step is tried before the writer gives up, in milliseconds, when it was tried three times at least: with a storage that hangs, each attempt takes as long as its client waits.</summary>
+    public int GiveUpMs { get; set; } = 10_000;
+
     /// <summary>Pause before the second attempt, in milliseconds; doubles from there.</summary>
     public int RetryDelayMs { get; set; } = 20;
 
@@ -79,6 +82,7 @@ public sealed class WalOptions
         Require(QueueWaitMs, 0, 60_000, nameof(QueueWaitMs));
         Require(MaxQueuedBytes, 1, long.MaxValue, nameof(MaxQueuedBytes));
         Require(MaxAttempts, 1, 1_000, nameof(MaxAttempts));
+        Require(GiveUpMs, 1, 600_000, nameof(GiveUpMs));
         Require(RetryDelayMs, 0, 60_000, nameof(RetryDelayMs));
         Require(RetryMaxDelayMs, RetryDelayMs, 60_000, nameof(RetryMaxDelayMs));
         Require(CloseTimeoutMs, 0, 600_000, nameof(CloseTimeoutMs));

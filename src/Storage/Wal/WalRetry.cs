@@ -1,10 +1,13 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Baton.Storage.Wal;
 
 /// <summary>Repeats storage calls whose end is uncertain: bounded, with pauses that double. Only for calls that may be done twice.</summary>
 internal sealed class WalRetry(WalOptions options, TimeProvider time)
 {
+    private const int LeastAttempts = 3;
     private static readonly Meter Meter = new("Baton.Storage");
     private static readonly Counter<long> Retries = Meter.CreateCounter<long>("baton_wal_storage_retries_total", description: "Storage calls of the log that were sent again");
 
@@ -12,7 +15,7 @@ internal sealed class WalRetry(WalOptions options, TimeProvider time)
     /// <exception cref="WalFaultedException">It never was.</exception>
     public async Task<T> RunAsync<T>(string what, Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
     {
-        for (var attempt = 1; ; attempt++)
+        for (var attempts = Begin(what); ;)
         {
             try
             {
@@ -20,7 +23,7 @@ internal sealed class WalRetry(WalOptions options, TimeProvider time)
             }
             catch (WalStorageUncertainException failure)
             {
-                await PauseAsync(what, attempt, failure, cancellationToken).ConfigureAwait(false);
+                attempts = await PauseAsync(attempts, failure, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -36,17 +39,32 @@ internal sealed class WalRetry(WalOptions options, TimeProvider time)
         },
         cancellationToken);
 
-    /// <summary>Waits before attempt <paramref name="attempt"/> + 1, or gives up.</summary>
+    /// <summary>The first attempt of several.</summary>
+    public WalAttempts Begin(string what) => new(what, 1, time.GetTimestamp());
+
+    /// <summary>Waits before the next attempt, or gives up: when there were <see cref="WalOptions.MaxAttempts"/>, or <see cref="WalOptions.GiveUpMs"/> are over and it was tried a few times.</summary>
+    /// <remarks>A process that was stopped for long finds its time over, its call broken and its connections dead: it still has to find out that it was fenced.</remarks>
     /// <exception cref="WalFaultedException">There is no further attempt.</exception>
-    public Task PauseAsync(string what, int attempt, Exception failure, CancellationToken cancellationToken)
+    public async Task<WalAttempts> PauseAsync(WalAttempts attempts, Exception failure, CancellationToken cancellationToken)
     {
-        if (attempt >= options.MaxAttempts)
+        var elapsed = time.GetElapsedTime(attempts.Since);
+        if (attempts.Number >= options.MaxAttempts || (attempts.Number >= LeastAttempts && elapsed.TotalMilliseconds >= options.GiveUpMs))
         {
-            throw new WalFaultedException($"The storage did not answer in {attempt} attempts to {what}.", failure);
+            throw new WalFaultedException(
+                string.Create(CultureInfo.InvariantCulture, $"The storage did not answer in {attempts.Number} attempts and {elapsed.TotalMilliseconds:0} ms to {attempts.What}."),
+                failure);
         }
 
-        Retries.Add(1, new KeyValuePair<string, object?>("call", what));
-        var delay = Math.Min(options.RetryDelayMs * Math.Pow(2, attempt - 1), options.RetryMaxDelayMs);
-        return Task.Delay(TimeSpan.FromMilliseconds(delay), time, cancellationToken);
+        Retries.Add(1, new KeyValuePair<string, object?>("call", attempts.What));
+        var delay = Math.Min(options.RetryDelayMs * Math.Pow(2, attempts.Number - 1), options.RetryMaxDelayMs);
+        await Task.Delay(TimeSpan.FromMilliseconds(delay), time, cancellationToken).ConfigureAwait(false);
+        return attempts with { Number = attempts.Number + 1 };
     }
 }
+
+/// <summary>How often something was tried, and since when.</summary>
+/// <param name="What">What is tried, for messages.</param>
+/// <param name="Number">Which attempt this is, from 1.</param>
+/// <param name="Since">When the first one began, in ticks of the clock.</param>
+[StructLayout(LayoutKind.Auto)]
+internal readonly record struct WalAttempts(string What, int Number, long Since);

@@ -109,7 +109,7 @@ public sealed class WalStore
     public async Task<WalHistory?> ReadHistoryAsync(string channel, CancellationToken cancellationToken)
     {
         CheckName(channel);
-        for (var attempt = 1; await ReadManifestAsync(channel, cancellationToken).ConfigureAwait(false) is { } manifest; attempt++)
+        for (var attempts = _retry.Begin("read the history"); await ReadManifestAsync(channel, cancellationToken).ConfigureAwait(false) is { } manifest;)
         {
             try
             {
@@ -125,7 +125,7 @@ public sealed class WalStore
                     throw;
                 }
 
-                await _retry.PauseAsync("read the history", attempt, damage, cancellationToken).ConfigureAwait(false);
+                attempts = await _retry.PauseAsync(attempts, damage, cancellationToken).ConfigureAwait(false);
             }
         }
 

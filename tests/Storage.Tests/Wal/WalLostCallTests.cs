@@ -42,10 +42,23 @@ public sealed class WalLostCallTests(StorageFixture azurite)
     }
 
     [Fact]
+    public async Task A_writer_gives_up_when_its_time_is_over_and_it_tried_a_few_times()
+    {
+        var faults = new FaultInjectingPolicy();
+        var store = await azurite.NewWalAsync(new WalOptions { MaxAttempts = 1_000, GiveUpMs = 1, RetryDelayMs = 2, RetryMaxDelayMs = 2 }, faults);
+        await using var writer = await store.OpenAsync(WalTestExtensions.NewChannel(), 1);
+        faults.Lose(Loss.BeforeSending, FaultInjectingPolicy.IsAppend, times: int.MaxValue / 2);
+
+        await Assert.ThrowsAsync<WalFaultedException>(() => writer.AppendAsync("a"));
+
+        Assert.Equal(3, faults.Matched);
+    }
+
+    [Fact]
     public async Task Closing_while_the_storage_is_away_ends_in_bounded_time_and_says_that_the_outcome_is_open()
     {
         var faults = new FaultInjectingPolicy();
-        var store = await azurite.NewWalAsync(new WalOptions { MaxAttempts = 1_000, RetryDelayMs = 5, RetryMaxDelayMs = 60_000, CloseTimeoutMs = 50 }, faults);
+        var store = await azurite.NewWalAsync(new WalOptions { MaxAttempts = 1_000, GiveUpMs = 600_000, RetryDelayMs = 5, RetryMaxDelayMs = 60_000, CloseTimeoutMs = 50 }, faults);
         var writer = await store.OpenAsync(WalTestExtensions.NewChannel(), 1);
         faults.Lose(Loss.BeforeSending, FaultInjectingPolicy.IsAppend, times: int.MaxValue / 2);
         var append = writer.Append([WalTestExtensions.Message("a")]);
