@@ -67,10 +67,11 @@ internal sealed partial class LedChannel
     /// <summary>
     /// The lowest LSN that is still needed; null where nothing may go. Committed readers read an open transaction back from its begin, and a broadcast
     /// stays to be seen until the control plane knows of it. While other clusters replicate from this one nothing goes: how far they are is not known here.
+    /// Nor when it has just turned secondary: its new source sends the first record when it has taken this log up to that turn.
     /// </summary>
     private long? NeededFromLsn(IReadOnlyList<PendingAck> owed)
     {
-        if (_machine.Role == ClusterRole.Primary)
+        if (_machine is { Role: ClusterRole.Primary } or { Role: ClusterRole.Secondary, Checkpoint.TimeTick: 0 })
         {
             return null;
         }

@@ -200,6 +200,32 @@ public sealed class OpeningFromSnapshotTests(NodeFixture fixture)
         Assert.Equal(1, (await node.ReadAsync(channel, "all")).Messages[0].Lsn);
     }
 
+    /// <summary>A switch of roles is a record of this log too: until the other cluster has taken it, and all before it, this log is the only place where they are.</summary>
+    [Fact]
+    public async Task Nothing_is_deleted_when_a_primary_turns_secondary_until_its_new_source_has_sent_something()
+    {
+        var channel = NodeFixture.NewChannel();
+        var pair = Pair.Of(channel);
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        (string, string)[] settings = [Every100, ("Wal:MaxSegmentBlocks", "3"), ("Wal:RetainBytes", "0"), ("Wal:SnapshotsKept", "1")];
+        await using var node = await TestNode.LeadingAsync(fixture, plane, channel, settings: settings);
+        await TestNode.OkAsync<ControlResponse>(pair.ChangeAsync(node, 1, pair.Replicated));
+        await GrowAsync(node, channel, 99);
+        await SnapshotsAsync(node, 1);
+        foreach (var _ in Enumerable.Range(0, 3))
+        {
+            await GrowAsync(node, channel, 33);
+        }
+
+        await TestNode.OkAsync<ControlResponse>(pair.ChangeAsync(node, 2, pair.Replicating));
+        await SnapshotsAsync(node, 2);
+        await Task.Delay(500);
+        Assert.Equal(1, (await node.ReadAsync(channel, "all")).Messages[0].Lsn);
+
+        await TestNode.OkAsync<ReplicateResponse>(pair.ReplicateAsync(node, [.. Enumerable.Range(1, 100).Select(i => Pair.Plain(i, 10 + i, "m"))]));
+        await Eventually.HoldsAsync(async () => await FirstAvailableAsync(node, channel, 1, "all") is not null, "what the source has taken is deleted");
+    }
+
     private static string Pending(string channel) => $"baton_node_broadcast_acks_pending{{channel=\"{channel}\"}}";
 
     private static async Task<long> BeginAsync(TestNode node, string channel) =>
