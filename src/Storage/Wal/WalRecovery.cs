@@ -99,8 +99,9 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
     }
 
     // What reads and appends of this process have shown, or what the writer of a snapshot noted beside it: the later of the two.
+    // A noted place with the segment's very first LSN may be the end of the segment before it, which is elsewhere in bytes; with a later LSN it can only be of this one.
     private WalSegmentPlace StartOf(WalManifest manifest, WalSegment segment, long fromLsn) => manifest.Snapshots
-        .Where(s => s.NextBatchOffset > 0 && s.NextBatchLsn >= segment.FirstLsn && s.NextBatchLsn <= fromLsn && (segment.LastLsn is not { } last || s.NextBatchLsn <= last))
+        .Where(s => s.NextBatchOffset > 0 && s.NextBatchLsn > segment.FirstLsn && s.NextBatchLsn <= fromLsn && (segment.LastLsn is not { } last || s.NextBatchLsn <= last))
         .Select(s => new WalSegmentPlace(s.NextBatchLsn, s.NextBatchOffset))
         .Append(index.Find(segment.BlobName(manifest.Channel), segment, fromLsn))
         .MaxBy(place => place.Offset);

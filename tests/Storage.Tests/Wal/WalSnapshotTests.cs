@@ -79,6 +79,31 @@ public sealed class WalSnapshotTests(StorageFixture azurite)
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(400)]
+    public async Task A_place_at_the_end_of_one_segment_is_no_place_in_the_next(int later)
+    {
+        var store = await azurite.NewWalAsync();
+        await using (var writer = await store.OpenAsync(_channel, 1))
+        {
+            await writer.AppendAsync("a", "b");
+            Assert.Equal(["a", "b"], await store.ReadTextsAsync(_channel));
+            await writer.WriteSnapshotAsync(2, "a\nb"u8.ToArray(), CancellationToken.None);
+        }
+
+        await using (var second = await store.OpenAsync(_channel, 2))
+        {
+            await second.AppendAsync(new string('c', later));
+        }
+
+        var state = new LogState();
+        await using var next = await (await azurite.NewWalAsync()).OpenAsync(_channel, 3, "test", state.Replay, CancellationToken.None);
+
+        Assert.Equal((2L, 3L), (state.RestoredLsn, next.LastDurableLsn));
+        Assert.Equal(["a", "b", new string('c', later)], state.Texts);
+    }
+
+    [Theory]
     [InlineData("flipped")]
     [InlineData("cut")]
     [InlineData("empty")]
