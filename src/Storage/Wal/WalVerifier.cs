@@ -82,7 +82,7 @@ public sealed class WalVerifier
             var scan = new WalSegmentScan(_storage, _retry, manifest.Channel, segment);
             await foreach (var scanned in scan.RunAsync(cancellationToken).ConfigureAwait(false))
             {
-                if (scan.BlobMissing && await IsTrimmedAsync(manifest.Channel, segment, cancellationToken).ConfigureAwait(false))
+                if (scan.BlobMissing && await IsDroppedAsync(manifest.Channel, segment, cancellationToken).ConfigureAwait(false))
                 {
                     break;
                 }
@@ -111,11 +111,13 @@ public sealed class WalVerifier
         return scanned.Lsn <= throughLsn && last >= fromLsn;
     }
 
-    // Retention may delete a segment while this reads: then the manifest no longer has it, and nothing is wrong.
-    private async Task<bool> IsTrimmedAsync(string channel, WalSegment segment, CancellationToken cancellationToken)
+    // Retention may delete a segment while this reads, and a takeover drops an open one without records: then the manifest no longer has it, and nothing is wrong.
+    private async Task<bool> IsDroppedAsync(string channel, WalSegment segment, CancellationToken cancellationToken)
     {
         var now = await ReadManifestAsync(channel, cancellationToken).ConfigureAwait(false);
-        return now is not null && now.FirstLsn > segment.FirstLsn && !now.Segments.Any(s => s.FirstLsn == segment.FirstLsn && s.Term == segment.Term);
+        return now is not null
+            && !now.Segments.Any(s => s.FirstLsn == segment.FirstLsn && s.Term == segment.Term)
+            && (now.FirstLsn > segment.FirstLsn || (!segment.Sealed && now.Segments.Any(s => s.FirstLsn == segment.FirstLsn && s.Term > segment.Term)));
     }
 
     private async IAsyncEnumerable<WalDamage> VerifySnapshotsAsync(WalManifest manifest, [EnumeratorCancellation] CancellationToken cancellationToken)

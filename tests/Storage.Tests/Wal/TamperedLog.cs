@@ -50,6 +50,8 @@ internal sealed class TamperedLog
 
     public WalVerifier NewVerifier() => new(Storage, WalTestExtensions.Quick, TimeProvider.System);
 
+    public WalStore NewStore() => new(Storage, WalTestExtensions.Quick, TimeProvider.System, NullLoggerFactory.Instance);
+
     public byte[] Bytes(WalSegment segment)
     {
         byte[] bytes = [];
@@ -124,8 +126,6 @@ internal sealed class TamperedLog
             return (lsns, damage);
         }
     }
-
-    private WalStore NewStore() => new(Storage, WalTestExtensions.Quick, TimeProvider.System, NullLoggerFactory.Instance);
 
     private async Task WriteAsync(long term, IEnumerable<string[]> batches)
     {

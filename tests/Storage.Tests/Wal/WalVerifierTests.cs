@@ -138,6 +138,23 @@ public sealed class WalVerifierTests
     }
 
     [Fact]
+    public async Task An_empty_open_segment_that_a_takeover_has_dropped_and_swept_is_no_damage()
+    {
+        var log = await TamperedLog.CreateAsync(batches: 6, inTail: 0);
+        var store = log.NewStore();
+        await using (await store.OpenAsync(TamperedLog.Channel, 3))
+        {
+            Assert.Equal(1, await store.SweepAsync(TamperedLog.Channel, CancellationToken.None));
+        }
+
+        // With the manifest that was read before the takeover.
+        var found = await log.VerifyAsync();
+
+        Assert.Empty(found.Damages);
+        Assert.Equal(log.Sealed.LastLsn, found.LastReadableLsn);
+    }
+
+    [Fact]
     public async Task Several_damaged_batches_are_each_reported_and_cost_only_themselves()
     {
         var log = await TamperedLog.CreateAsync(batches: 32, inTail: 2);
