@@ -129,6 +129,21 @@ public sealed class WalCommandTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task Verify_that_nobody_reads_to_the_end_does_not_call_clean_what_it_has_not_looked_at()
+    {
+        for (var n = 0; n < 20; n++)
+        {
+            await WrittenLog.CreateAsync(_account, $"orders-{n:D2}", inSealed: 1, inOpen: 1);
+        }
+
+        await (await WrittenLog.CreateAsync(_account, "zebras", inSealed: 3, inOpen: 1)).DamageAsync(2);
+
+        var run = await Baton.RunUntilFirstLineAsync("wal", "verify");
+
+        Assert.Equal((2, string.Empty), (run.ExitCode, run.Error));
+    }
+
+    [Fact]
     public async Task History_shows_what_is_kept()
     {
         var log = await WrittenLog.CreateAsync(_account, "orders", inSealed: 3, inOpen: 2);

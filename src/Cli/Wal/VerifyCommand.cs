@@ -24,20 +24,20 @@ internal static class VerifyCommand
     {
         var verifier = StorageArguments.Open(parsed);
         var manifests = await ManifestsAsync(verifier, parsed.GetValue(Channels) ?? [], cancellationToken);
-        var code = ExitCode.Clean;
+        var (code, left) = (ExitCode.Clean, manifests.Count);
         return await Output.ToAsync(
             async output =>
             {
                 foreach (var manifest in manifests)
                 {
                     var found = await verifier.VerifyAsync(manifest, Progress(manifest.Channel), cancellationToken);
-                    code = found.Clean ? code : ExitCode.Damaged;
+                    (code, left) = (found.Clean ? code : ExitCode.Damaged, left - 1);
                     Print(output, found);
                 }
 
                 return code;
             },
-            () => code);
+            () => code == ExitCode.Clean && left > 0 ? ExitCode.CannotLook : code);
     }
 
     // All are looked up before the first is read: a wrong name is told at once, not after an hour.
