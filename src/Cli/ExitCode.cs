@@ -36,6 +36,10 @@ internal static class ExitCode
         {
             return await CannotLookAsync($"No identity could be used: {FirstLine(failure.Message)}", "Sign in (az login), or set Storage__ConnectionString.");
         }
+        catch (IOException failure)
+        {
+            return await CannotLookAsync($"The output could not be written: {FirstLine(failure.Message)}.", "What was printed is not the whole.");
+        }
         catch (OperationCanceledException)
         {
             return await CannotLookAsync("Stopped before the end.", "What was printed is not the whole.");

@@ -42,11 +42,24 @@ internal sealed class BatonProgram(string connectionString)
         return new BatonRun(process.ExitCode, line ?? string.Empty, await error);
     }
 
-    private static Process Start(string? environment, string[] arguments)
+    /// <summary>Writes to a disk that is full.</summary>
+    public async Task<BatonRun> RunOnFullDiskAsync(params string[] arguments)
+    {
+        using var process = Start(connectionString, arguments, "exec \"$0\" \"$@\" > /dev/full");
+        var error = process.StandardError.ReadToEndAsync();
+        await EndAsync(process);
+        return new BatonRun(process.ExitCode, string.Empty, await error);
+    }
+
+    private static Process Start(string? environment, string[] arguments, string? shell = null)
     {
         var program = typeof(BatonProgram).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "BatonAssembly").Value!;
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.ArgumentList.Add(program);
+        var start = new ProcessStartInfo(shell is null ? "dotnet" : "/bin/sh") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        foreach (var first in shell is null ? new[] { program } : ["-c", shell, "dotnet", program])
+        {
+            start.ArgumentList.Add(first);
+        }
+
         foreach (var argument in arguments)
         {
             start.ArgumentList.Add(argument);

@@ -144,6 +144,26 @@ public sealed class WalCommandTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task An_output_that_cannot_be_written_is_told_in_a_sentence()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        await WrittenLog.CreateAsync(_account, "orders", inSealed: 1, inOpen: 1);
+
+        foreach (var command in new[] { "verify", "dump", "history" })
+        {
+            var run = await Baton.RunOnFullDiskAsync("wal", command, "orders");
+
+            Assert.Equal(2, run.ExitCode);
+            Assert.StartsWith("The output could not be written: ", run.Error, StringComparison.Ordinal);
+            Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task History_shows_what_is_kept()
     {
         var log = await WrittenLog.CreateAsync(_account, "orders", inSealed: 3, inOpen: 2);
