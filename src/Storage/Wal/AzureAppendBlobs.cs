@@ -6,14 +6,13 @@ using Azure.Storage.Blobs.Specialized;
 
 namespace Baton.Storage.Wal;
 
-/// <summary>A container of append blobs in Azure Storage.</summary>
+/// <summary>A container of append blobs in Azure Storage. Every call is sent once: whoever makes it repeats it, and two that repeat would multiply each other's waits.</summary>
 internal sealed class AzureAppendBlobs(BatonStorage storage, string container) : IAppendBlobs
 {
-    private readonly BlobContainerClient _reads = storage.Blobs.GetBlobContainerClient(container);
-    private readonly BlobContainerClient _writes = storage.SingleAttemptBlobs.GetBlobContainerClient(container);
+    private readonly BlobContainerClient _blobs = storage.SingleAttemptBlobs.GetBlobContainerClient(container);
 
     /// <summary>Creates the container unless it is there.</summary>
-    public Task PrepareAsync(CancellationToken cancellationToken) => _reads.CreateIfNotExistsAsync(cancellationToken: cancellationToken);
+    public Task PrepareAsync(CancellationToken cancellationToken) => storage.Blobs.GetBlobContainerClient(container).CreateIfNotExistsAsync(cancellationToken: cancellationToken);
 
     public Task CreateAsync(string blob, CancellationToken cancellationToken) => AzureWalStorage.CallAsync(
         $"create a blob of {container}",
@@ -22,7 +21,7 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
             try
             {
                 var options = new AppendBlobCreateOptions { Conditions = new AppendBlobRequestConditions { IfNoneMatch = ETag.All } };
-                await _writes.GetAppendBlobClient(blob).CreateAsync(options, cancellationToken).ConfigureAwait(false);
+                await _blobs.GetAppendBlobClient(blob).CreateAsync(options, cancellationToken).ConfigureAwait(false);
             }
             catch (RequestFailedException failure) when (failure.Status is 409 or 412 && failure.ErrorCode is "BlobAlreadyExists" or "ConditionNotMet")
             {
@@ -43,7 +42,7 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
             try
             {
                 var options = new AppendBlobAppendBlockOptions { Conditions = new AppendBlobRequestConditions { IfAppendPositionEqual = position } };
-                await _writes.GetAppendBlobClient(blob).AppendBlockAsync(content, options, cancellationToken).ConfigureAwait(false);
+                await _blobs.GetAppendBlobClient(blob).AppendBlockAsync(content, options, cancellationToken).ConfigureAwait(false);
                 return AppendOutcome.Appended;
             }
             catch (RequestFailedException failure) when (failure.Status == 412)
@@ -67,7 +66,7 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
         {
             try
             {
-                await _writes.GetAppendBlobClient(blob).SealAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
+                await _blobs.GetAppendBlobClient(blob).SealAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
             }
             catch (RequestFailedException failure) when (failure is { Status: 409, ErrorCode: "BlobIsSealed" })
             {
@@ -89,7 +88,7 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
             try
             {
                 var options = new BlobDownloadOptions { Range = new HttpRange(offset, target.Length) };
-                using var answer = (await _reads.GetAppendBlobClient(blob).DownloadStreamingAsync(options, cancellationToken).ConfigureAwait(false)).Value;
+                using var answer = (await _blobs.GetAppendBlobClient(blob).DownloadStreamingAsync(options, cancellationToken).ConfigureAwait(false)).Value;
                 return await answer.Content.ReadAtLeastAsync(target, target.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
             }
             catch (RequestFailedException failure) when (failure.Status == 416)
@@ -113,7 +112,7 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
         async () =>
         {
             var names = new List<string>();
-            await foreach (var item in _reads.GetBlobsAsync(prefix: prefix, cancellationToken: cancellationToken).ConfigureAwait(false))
+            await foreach (var item in _blobs.GetBlobsAsync(prefix: prefix, cancellationToken: cancellationToken).ConfigureAwait(false))
             {
                 names.Add(item.Name);
             }
@@ -124,6 +123,6 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
 
     public Task DeleteAsync(string blob, CancellationToken cancellationToken) => AzureWalStorage.CallAsync(
         $"delete a blob of {container}",
-        async () => await _reads.GetAppendBlobClient(blob).DeleteIfExistsAsync(cancellationToken: cancellationToken).ConfigureAwait(false),
+        async () => await _blobs.GetAppendBlobClient(blob).DeleteIfExistsAsync(cancellationToken: cancellationToken).ConfigureAwait(false),
         cancellationToken);
 }

@@ -105,9 +105,10 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
     /// <param name="held">The manifest as its holder last wrote it.</param>
     /// <param name="sealedTail">The tail with its end, null when the log had none. One without records is dropped: nothing can ever be read from it.</param>
     /// <param name="nextLsn">Where the new segment begins.</param>
+    /// <param name="damagedSnapshots">Snapshots to drop: one that cannot be used must not push out one that can.</param>
     /// <param name="cancellationToken">Gives up, as a crash would.</param>
     /// <exception cref="WalFencedException">Another opener has the channel.</exception>
-    public async Task<(VersionedManifest Held, WalSegmentAppender Appender)> StartSegmentAsync(VersionedManifest held, WalSegment? sealedTail, long nextLsn, CancellationToken cancellationToken)
+    public async Task<(VersionedManifest Held, WalSegmentAppender Appender)> StartSegmentAsync(VersionedManifest held, WalSegment? sealedTail, long nextLsn, IReadOnlyList<WalSnapshotEntry> damagedSnapshots, CancellationToken cancellationToken)
     {
         var (channel, term) = (held.Manifest.Channel, held.Manifest.Term);
         var segment = new WalSegment(term, nextLsn);
@@ -119,7 +120,11 @@ internal sealed class WalFence(IWalStorage storage, WalRetry retry, TimeProvider
         WalSegment[] ended = sealedTail is { LastLsn: { } last } && last >= sealedTail.FirstLsn ? [sealedTail with { SealedAt = now }] : [];
         var change = await ChangeAsync(
             held,
-            manifest => manifest.Segments.Contains(segment) ? manifest : manifest with { Segments = [.. manifest.Segments.Where(s => s.Sealed), .. ended, segment] },
+            manifest => manifest.Segments.Contains(segment) ? manifest : manifest with
+            {
+                Segments = [.. manifest.Segments.Where(s => s.Sealed), .. ended, segment],
+                Snapshots = [.. manifest.Snapshots.Except(damagedSnapshots)],
+            },
             cancellationToken).ConfigureAwait(false);
         return (change.Now, appender);
     }

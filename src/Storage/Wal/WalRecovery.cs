@@ -14,12 +14,12 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
     /// <param name="manifest">The manifest.</param>
     /// <param name="replay">Is given the state; null to find the end only.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>The tail with its end, or null when there is none.</returns>
     /// <exception cref="WalDamagedException">The state cannot be rebuilt, or the end not found.</exception>
-    public async Task<WalSegment?> ReplayAsync(WalManifest manifest, WalReplay? replay, CancellationToken cancellationToken)
+    public async Task<WalRecovered> ReplayAsync(WalManifest manifest, WalReplay? replay, CancellationToken cancellationToken)
     {
         ThrowIfGap(manifest);
-        var restored = replay is null ? null : await RestoreAsync(manifest, replay, cancellationToken).ConfigureAwait(false);
+        var damaged = new List<WalSnapshotEntry>();
+        var restored = replay is null ? null : await RestoreAsync(manifest, replay, damaged, cancellationToken).ConfigureAwait(false);
         var next = restored?.Lsn + 1 ?? manifest.FirstLsn;
         foreach (var segment in manifest.Segments.Where(s => replay is not null && s.LastLsn >= next))
         {
@@ -28,15 +28,16 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
 
         var ended = manifest.Tail is { } tail ? await ReadAsync(manifest, tail, replay is null ? long.MaxValue : next, replay?.OnRecord, cancellationToken).ConfigureAwait(false) : null;
         var end = ended?.LastLsn + 1 ?? manifest.FirstLsnAfterSealed;
-        return end >= next ? ended : throw Damaged(manifest, ended, end, next - 1, $"snapshot '{restored!.BlobName(manifest.Channel)}' is ahead of the log");
+        return end >= next ? new WalRecovered(ended, damaged) : throw Damaged(manifest, ended, end, next - 1, $"snapshot '{restored!.BlobName(manifest.Channel)}' is ahead of the log");
     }
 
-    private async Task<WalSnapshotEntry?> RestoreAsync(WalManifest manifest, WalReplay replay, CancellationToken cancellationToken)
+    private async Task<WalSnapshotEntry?> RestoreAsync(WalManifest manifest, WalReplay replay, List<WalSnapshotEntry> damaged, CancellationToken cancellationToken)
     {
         foreach (var entry in manifest.Snapshots.Reverse().Where(_ => replay.OnSnapshot is not null))
         {
             if (await TryReadAsync(manifest.Channel, entry, cancellationToken).ConfigureAwait(false) is not { } snapshot)
             {
+                damaged.Add(entry);
                 continue;
             }
 
@@ -123,3 +124,8 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
     private static WalDamagedException Damaged(WalManifest manifest, WalSegment? segment, long firstMissingLsn, long lastMissingLsn, string problem) =>
         new(manifest.Channel, (segment ?? (manifest.Segments is [var first, ..] ? first : null))?.BlobName(manifest.Channel) ?? "none", segment?.LengthBytes ?? 0, firstMissingLsn, lastMissingLsn, problem);
 }
+
+/// <summary>What an opening found.</summary>
+/// <param name="Tail">The tail with its end, or null when there is none.</param>
+/// <param name="DamagedSnapshots">Snapshots that did not verify: they must not count among those that are kept.</param>
+internal sealed record WalRecovered(WalSegment? Tail, IReadOnlyList<WalSnapshotEntry> DamagedSnapshots);

@@ -59,9 +59,9 @@ public sealed class WalStore
         ArgumentOutOfRangeException.ThrowIfLessThan(term, 1);
         ArgumentException.ThrowIfNullOrWhiteSpace(owner);
         var held = await _fence.ClaimAsync(channel, term, owner, Guid.NewGuid().ToString("N"), cancellationToken).ConfigureAwait(false);
-        var ended = await SettleAsync(held.Manifest, replay, cancellationToken).ConfigureAwait(false);
+        var (ended, damaged) = await SettleAsync(held.Manifest, replay, cancellationToken).ConfigureAwait(false);
         var nextLsn = ended?.LastLsn + 1 ?? held.Manifest.FirstLsnAfterSealed;
-        var (now, appender) = await _fence.StartSegmentAsync(held, ended, nextLsn, cancellationToken).ConfigureAwait(false);
+        var (now, appender) = await _fence.StartSegmentAsync(held, ended, nextLsn, damaged, cancellationToken).ConfigureAwait(false);
         _reader.Note(now.Manifest);
         _logger.LogInformation("Opened channel {Channel} at term {Term} for {Owner}: next LSN {NextLsn}, {Segments} segments", channel, term, owner, nextLsn, now.Manifest.Segments.Count);
         return new WalWriter(_fence, _reader, _options, _time, _logger, now, appender, nextLsn, _history);
@@ -113,7 +113,7 @@ public sealed class WalStore
         {
             try
             {
-                var ended = await _recovery.ReplayAsync(manifest, null, cancellationToken).ConfigureAwait(false);
+                var (ended, _) = await _recovery.ReplayAsync(manifest, null, cancellationToken).ConfigureAwait(false);
                 var lastLsn = ended?.LastLsn ?? manifest.FirstLsnAfterSealed - 1;
                 return new WalHistory(manifest.FirstLsn, lastLsn, lastLsn, manifest.SnapshotLsn);
             }
@@ -180,7 +180,7 @@ public sealed class WalStore
     }
 
     // Steps 3 and 4.
-    private async Task<WalSegment?> SettleAsync(WalManifest manifest, WalReplay? replay, CancellationToken cancellationToken)
+    private async Task<WalRecovered> SettleAsync(WalManifest manifest, WalReplay? replay, CancellationToken cancellationToken)
     {
         try
         {

@@ -219,7 +219,7 @@ public sealed partial class WalWriter : IAsyncDisposable
     {
         var ended = _appender.Segment with { LastLsn = nextLsn - 1, LengthBytes = _appender.Length };
         await _fence.SealAsync(Channel, ended, _stop.Token).ConfigureAwait(false);
-        (var held, _appender) = await _fence.StartSegmentAsync(_held, ended, nextLsn, _stop.Token).ConfigureAwait(false);
+        (var held, _appender) = await _fence.StartSegmentAsync(_held, ended, nextLsn, [], _stop.Token).ConfigureAwait(false);
         Hold(held);
         _logger.LogInformation("Channel {Channel}, term {Term}: new segment at LSN {FirstLsn} after {LengthBytes} bytes", Channel, Term, nextLsn, ended.LengthBytes);
     }

@@ -122,6 +122,27 @@ public sealed class WalSnapshotTests(StorageFixture azurite)
     }
 
     [Fact]
+    public async Task A_snapshot_that_does_not_verify_pushes_out_none_that_does()
+    {
+        await (await FillAsync(Small, snapshots: [3, 7])).DisposeAsync();
+        await DamageAsync(7, "flipped");
+        await using (var second = await (await azurite.NewWalAsync(Small)).OpenAsync(_channel, 2, "test", new LogState().Replay, CancellationToken.None))
+        {
+            await second.AppendAsync("i");
+            await second.WriteSnapshotAsync(9, "a\nb\nc\nd\ne\nf\ng\nh\ni"u8.ToArray(), CancellationToken.None);
+            await second.TrimAsync(long.MaxValue, CancellationToken.None);
+            Assert.Equal([3, 9], (await (await azurite.NewWalAsync()).ReadManifestAsync(_channel, CancellationToken.None))!.Snapshots.Select(s => s.Lsn));
+        }
+
+        await DamageAsync(9, "cut", term: 2);
+        var state = new LogState();
+        await using var third = await (await azurite.NewWalAsync()).OpenAsync(_channel, 3, "test", state.Replay, CancellationToken.None);
+
+        Assert.Equal(3, state.RestoredLsn);
+        Assert.Equal("abcdefghi", string.Concat(state.Texts));
+    }
+
+    [Fact]
     public async Task A_snapshot_that_is_declined_gives_way_too_and_without_any_the_log_is_read_whole()
     {
         await (await FillAsync(Small, snapshots: [3, 7])).DisposeAsync();
@@ -260,9 +281,9 @@ public sealed class WalSnapshotTests(StorageFixture azurite)
         return writer;
     }
 
-    private async Task DamageAsync(long lsn, string damage)
+    private async Task DamageAsync(long lsn, string damage, long term = 1)
     {
-        var name = new WalSnapshotEntry(lsn, 1, 0, 0, 0).BlobName(_channel);
+        var name = new WalSnapshotEntry(lsn, term, 0, 0, 0).BlobName(_channel);
         var blob = azurite.Open().Blobs.GetBlobContainerClient("snapshots").GetAppendBlobClient(name);
         using var content = new MemoryStream();
         await (await blob.DownloadStreamingAsync()).Value.Content.CopyToAsync(content);
