@@ -44,6 +44,12 @@ internal sealed class WalAppendQueue(string channel, WalOptions options, TimePro
             batch.Add(records);
             Volatile.Write(ref _nextLsn, firstLsn + records.Count);
             _waitingBytes += sizeBytes;
+            if (_waitingBytes >= options.MaxQueuedBytes)
+            {
+                // No more company can come.
+                _ripe?.TrySetResult();
+            }
+
             start = !_taking;
             _taking = true;
             return new WalAppend(firstLsn, firstLsn + records.Count - 1, batch.Durable.Task);
@@ -71,7 +77,7 @@ internal sealed class WalAppendQueue(string channel, WalOptions options, TimePro
     {
         lock (_gate)
         {
-            if (options.LingerMs == 0 || _closed is not null || _full.Count > 0 || _filling is null)
+            if (options.LingerMs == 0 || _closed is not null || _full.Count > 0 || _filling is null || _waitingBytes >= options.MaxQueuedBytes)
             {
                 return (TimeSpan.Zero, Task.CompletedTask);
             }

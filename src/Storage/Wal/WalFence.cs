@@ -21,6 +21,7 @@ namespace Baton.Storage.Wal;
 /// after 3                  append sent before 3, answer lost         BlobIsSealed, its bytes are there: it counts, 4 reads it; the next one is fenced
 /// after 3                  append still on its way                   arrives at a sealed blob: refused; it never counted
 /// at 6                     —                                         another's OpenId means that an opener above T has passed its 2: this opener is fenced
+/// has trimmed since        roll: seal                               misses the blob, looks at the manifest, and is fenced: no damage
 /// has trimmed since        append, answer lost; read back            the blob is gone, what became of the append is not known: it faults, its owner opens again and looks
 ///
 /// two openers, T1 below T2

@@ -209,9 +209,9 @@ public sealed class WalStore
     private static void CheckName(string channel, [CallerArgumentExpression(nameof(channel))] string? parameter = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(channel, parameter);
-        if (channel.Length > 128 || channel.Any(c => c is '/' or '\\' or '#' or '?' or '%' || char.IsControl(c)))
+        if (channel is "." or ".." || channel.Length > 128 || channel.Any(c => c is '/' or '\\' or '#' or '?' or '%' || char.IsControl(c)))
         {
-            throw new ArgumentException("A channel's name has at most 128 characters and none of / \\ # ? %.", parameter);
+            throw new ArgumentException("A channel's name has at most 128 characters, none of / \\ # ? %, and is not . or ..", parameter);
         }
     }
 }

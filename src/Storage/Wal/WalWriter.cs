@@ -218,7 +218,17 @@ public sealed partial class WalWriter : IAsyncDisposable
     private async Task RollAsync(long nextLsn)
     {
         var ended = _appender.Segment with { LastLsn = nextLsn - 1, LengthBytes = _appender.Length };
-        await _fence.SealAsync(Channel, ended, _stop.Token).ConfigureAwait(false);
+        try
+        {
+            await _fence.SealAsync(Channel, ended, _stop.Token).ConfigureAwait(false);
+        }
+        catch (WalDamagedException)
+        {
+            // What a later holder has deleted is missed here, and is no damage: then this one is fenced.
+            await _fence.ReadHeldAsync(_held.Manifest, _stop.Token).ConfigureAwait(false);
+            throw;
+        }
+
         (var held, _appender) = await _fence.StartSegmentAsync(_held, ended, nextLsn, [], _stop.Token).ConfigureAwait(false);
         Hold(held);
         _logger.LogInformation("Channel {Channel}, term {Term}: new segment at LSN {FirstLsn} after {LengthBytes} bytes", Channel, Term, nextLsn, ended.LengthBytes);

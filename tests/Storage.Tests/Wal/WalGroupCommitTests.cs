@@ -64,6 +64,18 @@ public sealed class WalGroupCommitTests
     }
 
     [Fact]
+    public async Task A_lingering_batch_goes_when_no_more_may_wait()
+    {
+        var storage = new HeldStorage(new ModelWalStorage().Direct());
+        await using var writer = await OpenAsync(storage, new WalOptions { LingerMs = 10_000, MaxQueuedBytes = 30 }, new StillTime());
+
+        var appends = new[] { writer.Append(Messages(1)), writer.Append(Messages(1)) };
+        await Task.WhenAll(appends.Select(a => a.Durable)).WaitAsync(Bound);
+
+        Assert.Equal([2], storage.Counts);
+    }
+
+    [Fact]
     public async Task A_lingering_batch_goes_when_its_time_is_over()
     {
         var storage = new HeldStorage(new ModelWalStorage().Direct());

@@ -259,6 +259,7 @@ public sealed class WalStoreTests(StorageFixture azurite)
     [InlineData("")]
     [InlineData("a/b")]
     [InlineData("a%b")]
+    [InlineData("..")]
     public async Task A_channel_name_that_is_no_blob_name_is_refused(string name)
     {
         var store = await azurite.NewWalAsync();

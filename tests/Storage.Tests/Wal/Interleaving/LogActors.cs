@@ -17,6 +17,9 @@ internal sealed class LogActors(WalOptions options)
         Append,
         Snapshot,
         Trim,
+
+        /// <summary>Reads the log's end through the writer's own store, as a leader's readers do: what they learn of places is the writer's too.</summary>
+        Read,
     }
 
     private enum End
@@ -36,16 +39,17 @@ internal sealed class LogActors(WalOptions options)
         try
         {
             var state = new LogState();
-            var writer = await Store(storage).OpenAsync(Channel, term, name, state.Replay, CancellationToken.None);
+            var store = Store(storage);
+            var writer = await store.OpenAsync(Channel, term, name, state.Replay, CancellationToken.None);
             See(name, state);
             for (var n = 0; n < script.Count; n++)
             {
-                await DoAsync(script[n], writer, state, $"{name}.{n}");
+                await DoAsync(script[n], store, writer, state, $"{name}.{n}");
             }
         }
-        catch (Exception failure) when (failure is WalTermRefusedException or WalFencedException or WalFaultedException)
+        catch (Exception failure) when (failure is WalTermRefusedException or WalFencedException or WalFaultedException or WalTrimmedException)
         {
-            // The ways in which a writer may end.
+            // The ways in which a writer may end; one that was deposed may find its end trimmed by its successor.
         }
     }
 
@@ -154,7 +158,7 @@ internal sealed class LogActors(WalOptions options)
         }
     }
 
-    private async Task DoAsync(Step step, WalWriter writer, LogState state, string text)
+    private async Task DoAsync(Step step, WalStore store, WalWriter writer, LogState state, string text)
     {
         switch (step)
         {
@@ -167,6 +171,13 @@ internal sealed class LogActors(WalOptions options)
                 break;
             case Step.Trim:
                 await writer.TrimAsync(long.MaxValue, CancellationToken.None);
+                break;
+            case Step.Read:
+                await foreach (var entry in store.ReadAsync(Channel, Math.Max(1, writer.LastDurableLsn), long.MaxValue, CancellationToken.None))
+                {
+                    _seen.Add(($"{text} beside its writer", entry.Lsn, entry.Record.Text()));
+                }
+
                 break;
             default:
                 break;

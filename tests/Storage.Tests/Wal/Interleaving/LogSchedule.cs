@@ -63,6 +63,7 @@ internal sealed class LogSchedule
             {
                 < 5 => LogActors.Step.Append,
                 < 7 => LogActors.Step.Snapshot,
+                < 8 => LogActors.Step.Read,
                 _ => LogActors.Step.Trim,
             });
         }
