@@ -1,3 +1,5 @@
+using Baton.Core.Wal;
+using Baton.Storage.Wal;
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Diagnosers;
@@ -6,8 +8,6 @@ using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.NoEmit;
-using Baton.Core.Wal;
-using Baton.Storage.Wal;
 
 namespace Baton.Bench.Wal;
 
