@@ -8,89 +8,30 @@ namespace Baton.Core.Wal;
 public sealed record WalSegmentHeader(string Channel, long Term, long FirstLsn, DateTimeOffset CreatedAt)
 {
     /// <summary>The version that this code writes, and the only one that it reads.</summary>
-    public const ushort FormatVersion = 1;
+    public const ushort FormatVersion = WalHeaderCodec.FormatVersion;
 
     /// <summary>Bytes at the start that say how long the header is.</summary>
-    public const int PrefixSizeBytes = 12;
-
-    private const int FixedSizeBytes = PrefixSizeBytes + (3 * sizeof(long)) + sizeof(uint);
-    private const int MaxChannelSizeBytes = 1024;
+    public const int PrefixSizeBytes = WalHeaderCodec.PrefixSizeBytes;
 
     private static ReadOnlySpan<byte> Magic => "BATONWAL"u8;
 
     /// <summary>The header as bytes.</summary>
-    public byte[] Encode()
-    {
-        var channelSize = WireWriter.TextSize(Channel);
-        if (channelSize > MaxChannelSizeBytes)
-        {
-            throw new InvalidOperationException($"A channel's name has at most {MaxChannelSizeBytes} bytes, not {channelSize}.");
-        }
-
-        var bytes = new byte[FixedSizeBytes + channelSize];
-        var writer = new WireWriter(bytes);
-        writer.Raw(Magic);
-        writer.UInt16(FormatVersion);
-        writer.UInt16((ushort)bytes.Length);
-        writer.Int64(Term);
-        writer.Int64(FirstLsn);
-        writer.Int64(CreatedAt.ToUnixTimeMilliseconds());
-        writer.Text(Channel);
-        writer.UInt32(Crc32C.Compute(bytes.AsSpan(0, writer.Written)));
-        return bytes;
-    }
+    public byte[] Encode() => WalHeaderCodec.Encode(Magic, Term, FirstLsn, CreatedAt.ToUnixTimeMilliseconds(), Channel);
 
     /// <summary>Bytes of the whole header that begins with <paramref name="start"/>, of which <see cref="PrefixSizeBytes"/> are enough.</summary>
     /// <exception cref="WalFormatException">It is no segment, or one of another format version.</exception>
-    public static int SizeOf(ReadOnlySpan<byte> start)
-    {
-        var reader = new WireReader(start, 0);
-        if (!reader.Take(Magic.Length, "magic").SequenceEqual(Magic))
-        {
-            throw new WalFormatException(0, "this is no segment of a log: it does not begin with BATONWAL");
-        }
-
-        var version = reader.UInt16("format version");
-        if (version != FormatVersion)
-        {
-            throw new WalFormatException(8, $"format version {version} is not {FormatVersion}, the one that is read here");
-        }
-
-        var size = reader.UInt16("header length");
-        return size is > FixedSizeBytes and <= FixedSizeBytes + MaxChannelSizeBytes
-            ? size
-            : throw new WalFormatException(10, $"header length {size} is outside {FixedSizeBytes + 1} to {FixedSizeBytes + MaxChannelSizeBytes}");
-    }
+    public static int SizeOf(ReadOnlySpan<byte> start) => WalHeaderCodec.SizeOf(start, Magic, "this is no segment of a log: it does not begin with BATONWAL");
 
     /// <summary>Decodes exactly one header.</summary>
     /// <exception cref="WalFormatException">It is not one whole, undamaged header.</exception>
     public static WalSegmentHeader Decode(ReadOnlySpan<byte> header)
     {
-        var size = SizeOf(header);
-        if (size != header.Length)
-        {
-            throw new WalFormatException(10, $"header is {size} bytes long, {header.Length} are here");
-        }
-
-        var checksum = new WireReader(header[^sizeof(uint)..], size - sizeof(uint)).UInt32("CRC");
-        var actual = Crc32C.Compute(header[..^sizeof(uint)]);
-        if (checksum != actual)
-        {
-            throw new WalFormatException(size - sizeof(uint), $"CRC is {actual:X8}, the header says {checksum:X8}");
-        }
-
-        var reader = new WireReader(header[PrefixSizeBytes..^sizeof(uint)], PrefixSizeBytes);
+        var reader = WalHeaderCodec.Open(header, SizeOf(header));
         var term = reader.Int64("term");
         var firstLsn = reader.Int64("first LSN");
         var created = reader.Int64("creation time");
-        if (created is < 0 or > 253_402_300_799_999)
-        {
-            throw new WalFormatException(28, $"creation time {created} is no time before the year 10000");
-        }
-
-        var channel = reader.Text("channel");
-        return reader.Left == 0
-            ? new WalSegmentHeader(channel, term, firstLsn, DateTimeOffset.FromUnixTimeMilliseconds(created))
-            : throw reader.Wrong($"{reader.Left} bytes follow the channel");
+        return created is >= 0 and <= 253_402_300_799_999
+            ? new WalSegmentHeader(WalHeaderCodec.ReadChannel(ref reader), term, firstLsn, DateTimeOffset.FromUnixTimeMilliseconds(created))
+            : throw new WalFormatException(28, $"creation time {created} is no time before the year 10000");
     }
 }
