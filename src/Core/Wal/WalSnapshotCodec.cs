@@ -38,37 +38,41 @@ public static class WalSnapshotCodec
     /// <summary>The content of one block.</summary>
     /// <param name="block">The whole block, as long as the content's length says.</param>
     /// <param name="contentOffset">Where in the snapshot's content it belongs.</param>
+    /// <param name="origin">Where in the blob the block begins, for error messages.</param>
     /// <exception cref="WalFormatException">It is not that block, undamaged.</exception>
-    public static ReadOnlySpan<byte> DecodeBlock(ReadOnlySpan<byte> block, long contentOffset)
+    public static ReadOnlySpan<byte> DecodeBlock(ReadOnlySpan<byte> block, long contentOffset, int origin = 0)
     {
-        var reader = new WireReader(block, 0);
+        var reader = new WireReader(block, origin);
         var length = reader.UInt32("block length");
         var checksum = reader.UInt32("CRC");
         if (length != (uint)reader.Left)
         {
-            throw new WalFormatException(0, $"block of content at {contentOffset} says {length} bytes where {reader.Left} belong");
+            throw new WalFormatException(origin, $"block of content at {contentOffset} says {length} bytes where {reader.Left} belong");
         }
 
         var content = block[BlockHeaderSizeBytes..];
         var actual = Checksum(content, contentOffset);
-        return checksum == actual ? content : throw new WalFormatException(4, $"CRC of the block of content at {contentOffset} is {actual:X8}, the block says {checksum:X8}");
+        return checksum == actual ? content : throw new WalFormatException(origin + sizeof(uint), $"CRC of the block of content at {contentOffset} is {actual:X8}, the block says {checksum:X8}");
     }
 
     /// <summary>Checks the block that ends a snapshot.</summary>
+    /// <param name="end">The block.</param>
+    /// <param name="content">The whole content.</param>
+    /// <param name="origin">Where in the blob the block begins, for error messages.</param>
     /// <exception cref="WalFormatException">It is another, or the content is not what was written.</exception>
-    public static void CheckEnd(ReadOnlySpan<byte> end, ReadOnlySpan<byte> content)
+    public static void CheckEnd(ReadOnlySpan<byte> end, ReadOnlySpan<byte> content, int origin = 0)
     {
-        var reader = new WireReader(end, 0);
+        var reader = new WireReader(end, origin);
         if (reader.UInt32("end marker") != EndMarker)
         {
-            throw new WalFormatException(0, "the block that ends the snapshot is another");
+            throw new WalFormatException(origin, "the block that ends the snapshot is another");
         }
 
         var checksum = reader.UInt32("CRC");
         var actual = Crc32C.Compute(content);
         if (checksum != actual)
         {
-            throw new WalFormatException(4, $"CRC of the whole content is {actual:X8}, the snapshot says {checksum:X8}");
+            throw new WalFormatException(origin + sizeof(uint), $"CRC of the whole content is {actual:X8}, the snapshot says {checksum:X8}");
         }
 
         if (reader.Left != 0)

@@ -52,41 +52,21 @@ internal sealed class WalSnapshots(IWalStorage storage, WalRetry retry)
         // The whole length agrees with what was listed, so that no header asks for memory by itself.
         var content = new byte[header.ContentLength];
         var block = new byte[WalSnapshotCodec.BlockHeaderSizeBytes + Math.Min(content.Length, WalSnapshotCodec.BlockContentSizeBytes)];
-        long at = offset;
+        var at = offset;
         for (var filled = 0; filled < content.Length;)
         {
             var part = block.AsMemory(0, WalSnapshotCodec.BlockHeaderSizeBytes + Math.Min(content.Length - filled, WalSnapshotCodec.BlockContentSizeBytes));
             await ReadAsync(blob, at, part, cancellationToken).ConfigureAwait(false);
-            filled += Take(part.Span, at, content, filled);
+            var decoded = WalSnapshotCodec.DecodeBlock(part.Span, filled, at);
+            decoded.CopyTo(content.AsSpan(filled));
+            filled += decoded.Length;
             at += part.Length;
         }
 
         var end = new byte[WalSnapshotCodec.EndSizeBytes];
         await ReadAsync(blob, at, end, cancellationToken).ConfigureAwait(false);
-        try
-        {
-            WalSnapshotCodec.CheckEnd(end, content);
-        }
-        catch (WalFormatException failure)
-        {
-            throw new WalFormatException(at + failure.Offset, failure.Problem);
-        }
-
+        WalSnapshotCodec.CheckEnd(end, content, at);
         return new WalSnapshot(entry.Lsn, content);
-    }
-
-    private static int Take(ReadOnlySpan<byte> block, long offset, byte[] content, int filled)
-    {
-        try
-        {
-            var decoded = WalSnapshotCodec.DecodeBlock(block, filled);
-            decoded.CopyTo(content.AsSpan(filled));
-            return decoded.Length;
-        }
-        catch (WalFormatException failure)
-        {
-            throw new WalFormatException(offset + failure.Offset, failure.Problem);
-        }
     }
 
     private static (WalSnapshotHeader Header, int Size) DecodeHeader(byte[] start)
