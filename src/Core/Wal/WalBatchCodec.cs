@@ -21,10 +21,11 @@ public static class WalBatchCodec
     /// <summary>No batch is longer; a length above it is garbage, not a reason to ask for memory.</summary>
     public const int MaxSizeBytes = 32 * 1024 * 1024;
 
-    private const int PrefixSizeBytes = 8;
+    /// <summary>Bytes at the start that say how long the batch is and what its checksum is.</summary>
+    public const int PrefixSizeBytes = 8;
 
-    // The shortest record: its length, type, flags, time tick and an empty payload's length.
-    private const int MinRecordSizeBytes = 13;
+    /// <summary>The shortest record: its length, type, flags, time tick and an empty payload's length.</summary>
+    public const int MinRecordSizeBytes = 13;
 
     /// <summary>Bytes that <see cref="AppendRecord"/> adds to a batch.</summary>
     /// <exception cref="ArgumentException">A text in it is no valid Unicode.</exception>
@@ -126,6 +127,8 @@ public static class WalBatchCodec
         return reader.Left == 0 ? new WalBatch(firstLsn, records) : throw reader.Wrong($"{reader.Left} bytes follow the last record");
     }
 
-    // Over everything but the checksum's own four bytes, the length included.
-    private static uint Checksum(ReadOnlySpan<byte> batch) => Crc32C.Finish(Crc32C.Update(Crc32C.Update(Crc32C.Start, batch[..4]), batch[8..]));
+    /// <summary>The checksum of <paramref name="batch"/> with <paramref name="length"/> for its length field: over everything but the checksum's own four bytes.</summary>
+    internal static uint Checksum(ReadOnlySpan<byte> length, ReadOnlySpan<byte> batch) => Crc32C.Finish(Crc32C.Update(Crc32C.Update(Crc32C.Start, length), batch[PrefixSizeBytes..]));
+
+    private static uint Checksum(ReadOnlySpan<byte> batch) => Checksum(batch[..sizeof(uint)], batch);
 }

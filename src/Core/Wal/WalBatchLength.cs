@@ -35,8 +35,8 @@ public static class WalBatchLength
     public static bool VerifiesWithout(ReadOnlySpan<byte> batch)
     {
         Span<byte> length = stackalloc byte[sizeof(uint)];
-        BinaryPrimitives.WriteUInt32LittleEndian(length, (uint)(batch.Length - 8));
-        return Crc32C.Finish(Crc32C.Update(Crc32C.Update(Crc32C.Start, length), batch[8..])) == BinaryPrimitives.ReadUInt32LittleEndian(batch[4..]);
+        BinaryPrimitives.WriteUInt32LittleEndian(length, (uint)(batch.Length - WalBatchCodec.PrefixSizeBytes));
+        return WalBatchCodec.Checksum(length, batch) == BinaryPrimitives.ReadUInt32LittleEndian(batch[4..]);
     }
 
     // Leaves the place behind all bytes when they end before the number does.

@@ -42,7 +42,6 @@ internal sealed record WalJump(WalJumpBasis Basis, WalSegmentPlace To, long? Las
 internal sealed class WalJumpFinder(IWalStorage storage, WalRetry retry, string channel, WalSegment segment)
 {
     private const int FirstLookBytes = 64 * 1024;
-    private const int MinRecordSizeBytes = 13;
     private readonly string _blob = segment.BlobName(channel);
 
     /// <summary>Bytes of the segment's header.</summary>
@@ -164,7 +163,7 @@ internal sealed class WalJumpFinder(IWalStorage storage, WalRetry retry, string 
         // A batch has no more records than its bytes have room for.
         var found = BatchStart.Of(start);
         var missing = found.FirstLsn - at.Lsn;
-        if (found.SizeBytes is null || found.FirstLsn <= at.Lsn || missing > (size - WalBatchCodec.HeaderSizeBytes) / MinRecordSizeBytes || found.FirstLsn > segment.LastLsn)
+        if (found.SizeBytes is null || found.FirstLsn <= at.Lsn || missing > (size - WalBatchCodec.HeaderSizeBytes) / WalBatchCodec.MinRecordSizeBytes || found.FirstLsn > segment.LastLsn)
         {
             return null;
         }
@@ -233,7 +232,7 @@ internal sealed class WalJumpFinder(IWalStorage storage, WalRetry retry, string 
         public static BatchStart Of(ReadOnlySpan<byte> bytes)
         {
             var length = BinaryPrimitives.ReadUInt32LittleEndian(bytes);
-            var plausible = length is >= WalBatchCodec.HeaderSizeBytes + MinRecordSizeBytes - 8 and <= WalBatchCodec.MaxSizeBytes - 8;
+            var plausible = length is >= WalBatchCodec.HeaderSizeBytes + WalBatchCodec.MinRecordSizeBytes - 8 and <= WalBatchCodec.MaxSizeBytes - 8;
             return new BatchStart(plausible ? (int)length + 8 : null, BinaryPrimitives.ReadInt64LittleEndian(bytes[8..]), BinaryPrimitives.ReadUInt32LittleEndian(bytes[16..]));
         }
     }

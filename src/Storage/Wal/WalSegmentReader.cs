@@ -7,8 +7,6 @@ namespace Baton.Storage.Wal;
 /// <remarks>Every batch has an array of its own, of which its payloads are slices: they may be kept for as long as they are wanted.</remarks>
 internal sealed class WalSegmentReader : IAsyncDisposable
 {
-    private const int BatchPrefixBytes = 8;
-
     private readonly IWalStorage _storage;
     private readonly WalRetry _retry;
     private readonly string _channel;
@@ -80,7 +78,7 @@ internal sealed class WalSegmentReader : IAsyncDisposable
             await ReadHeaderAsync(_bytes, cancellationToken).ConfigureAwait(false);
         }
 
-        var batch = await ReadBlockAsync(_bytes, BatchPrefixBytes, WalBatchCodec.SizeOf, cancellationToken).ConfigureAwait(false);
+        var batch = await ReadBlockAsync(_bytes, WalBatchCodec.PrefixSizeBytes, WalBatchCodec.SizeOf, cancellationToken).ConfigureAwait(false);
         return batch is null ? null : Accept(batch);
     }
 
