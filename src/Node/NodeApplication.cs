@@ -5,6 +5,7 @@ using Baton.Node.Broadcasts;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
 using Baton.Node.Messages;
+using Baton.Node.Replicas;
 using Baton.Node.Replication;
 using Baton.Node.Settings;
 using Baton.Node.Status;
@@ -96,6 +97,7 @@ internal static class NodeApplication
         services.AddSingleton<LeaderHints>();
         services.AddSingleton<ChannelOpener>();
         services.AddSingleton<ChannelTable>();
+        services.AddSingleton<ReplicaTable>();
         services.AddSingleton<Membership>();
         services.AddHostedService(s => s.GetRequiredService<Membership>());
     }

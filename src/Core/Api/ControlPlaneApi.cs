@@ -96,10 +96,41 @@ public sealed record JoinNodeRequest(Uri Endpoint, string? Zone = null, int? Cap
 public sealed record JoinNodeResponse(string NodeId, long Incarnation, IReadOnlyList<Assignment> Assignments);
 
 /// <summary><c>POST /api/nodes/{nodeId}/heartbeat</c>.</summary>
-public sealed record HeartbeatRequest(long Incarnation, IReadOnlyList<HeartbeatChannel> Channels);
+/// <param name="Incarnation">The incarnation that its join gave it.</param>
+/// <param name="Channels">What it leads and follows.</param>
+/// <param name="Leaving">It is about to stop, and wants its channels moved to others while it still serves them.</param>
+public sealed record HeartbeatRequest(long Incarnation, IReadOnlyList<HeartbeatChannel> Channels, bool Leaving = false);
 
 /// <summary>A channel as its node sees it.</summary>
-public sealed record HeartbeatChannel(string Name, long Term, string Role, long FlushedLsn, long CommittedLsn);
+/// <param name="Name">The channel.</param>
+/// <param name="Term">The term that the node knows.</param>
+/// <param name="Role">leader or replica.</param>
+/// <param name="FlushedLsn">Last LSN that the node has for good: in the blobs as leader, on its disk as replica.</param>
+/// <param name="CommittedLsn">A leader's last confirmed LSN; the last LSN that a replica knows to be durable.</param>
+/// <param name="LastTerm">A replica's: term of the record at <paramref name="FlushedLsn"/>.</param>
+/// <param name="LastCrc">A replica's: checksum of that record.</param>
+/// <param name="State">A replica's.</param>
+public sealed record HeartbeatChannel(
+    string Name, long Term, string Role, long FlushedLsn, long CommittedLsn, long? LastTerm = null, long? LastCrc = null, FollowState? State = null);
+
+/// <summary>What a replica is doing, by its own account. Whether it is ready to lead, the control plane decides.</summary>
+public enum FollowState
+{
+    /// <summary>It waits for a leader, or cannot reach it.</summary>
+    Disconnected,
+
+    /// <summary>It fetches what it lacks from the blobs.</summary>
+    CatchingUp,
+
+    /// <summary>It has what the leader has pushed.</summary>
+    Following,
+
+    /// <summary>It has records that the log does not have, and waits to be truncated.</summary>
+    Diverged,
+
+    /// <summary>What it lacks is no longer in the log: it waits to be rebuilt.</summary>
+    NeedsRebuild,
+}
 
 /// <summary>What a node should own now. <see cref="MustRejoin"/>: its incarnation is not the present one, so it owns nothing until it joins again.</summary>
 public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bool MustRejoin = false);
@@ -109,7 +140,8 @@ public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bo
 /// <param name="Role">leader or replica.</param>
 /// <param name="Term">The term.</param>
 /// <param name="LeaderEndpoint">Where its leader is.</param>
-public sealed record Assignment(string Channel, string Role, long Term, Uri? LeaderEndpoint);
+/// <param name="Mode">How a replica follows.</param>
+public sealed record Assignment(string Channel, string Role, long Term, Uri? LeaderEndpoint, ReplicaMode? Mode = null);
 
 /// <summary><c>POST /api/nodes/{nodeId}/failed</c>.</summary>
 public sealed record NodeFailedRequest(string Reason, string? ObservedBy = null, string? EventId = null, long? Incarnation = null);

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Baton.Core.Broadcasts;
+using Baton.Core.Cluster;
 using Baton.Core.Replication;
 using Baton.Core.Wal;
 
@@ -83,7 +84,7 @@ public sealed record CloseChannelRequest(long Term);
 
 /// <summary>A channel on a node.</summary>
 /// <param name="Channel">Its name.</param>
-/// <param name="Role">leader, or none.</param>
+/// <param name="Role">leader, replica or none.</param>
 /// <param name="Term">The term it is open at here.</param>
 /// <param name="LastLsn">Last durable LSN.</param>
 /// <param name="LastTimeTick">Time tick of the last record.</param>
@@ -91,6 +92,8 @@ public sealed record CloseChannelRequest(long Term);
 /// <param name="Checkpoint">The replicate checkpoint of a secondary.</param>
 /// <param name="OpenTransactions">Ids of open transactions.</param>
 /// <param name="LastConfirmedLsn">Everything up to here is durable and no open transaction began before it.</param>
+/// <param name="Replicas">Of a leader: the nodes that follow it now.</param>
+/// <param name="Following">Of a replica: how it follows.</param>
 public sealed record ChannelStatus(
     string Channel,
     string Role,
@@ -100,7 +103,16 @@ public sealed record ChannelStatus(
     ClusterRole ReplicateRole,
     ReplicateCheckpoint? Checkpoint,
     IReadOnlyList<long> OpenTransactions,
-    long LastConfirmedLsn);
+    long LastConfirmedLsn,
+    IReadOnlyList<ReplicaStatus>? Replicas = null,
+    FollowState? Following = null);
+
+/// <summary>A replica as the leader that it follows sees it.</summary>
+/// <param name="NodeId">The node.</param>
+/// <param name="Mode">When it gets a batch.</param>
+/// <param name="FlushedLsn">The last LSN that it has said to have on its disk.</param>
+/// <param name="LagRecords">How many durable records it lacks.</param>
+public sealed record ReplicaStatus(string NodeId, ReplicaMode Mode, long FlushedLsn, long LagRecords);
 
 /// <summary><c>POST /channels/{ch}/control</c>: one vchannel's copy of a broadcast. Idempotent by broadcast id and vchannel.</summary>
 /// <param name="BroadcastId">The broadcast.</param>

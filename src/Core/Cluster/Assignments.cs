@@ -21,7 +21,7 @@ public static class Assignments
         }
 
         return [.. Placement.InOrder(state.Channels)
-            .Select(c => RoleOn(c.Value, nodeId) is { } role ? new Assignment(c.Key, role, c.Value.Term, EndpointOf(state, c.Value.Leader)) : null)
+            .Select(c => AssignmentOn(state, c.Key, c.Value, nodeId))
             .OfType<Assignment>()];
     }
 
@@ -33,14 +33,17 @@ public static class Assignments
         return present ? new HeartbeatResponse(For(state, nodeId)) : new HeartbeatResponse([], MustRejoin: true);
     }
 
-    private static string? RoleOn(ChannelState channel, string nodeId)
+    private static Assignment? AssignmentOn(ClusterState state, string name, ChannelState channel, string nodeId)
     {
+        var leader = EndpointOf(state, channel.Leader);
         if (string.Equals(channel.Leader, nodeId, StringComparison.Ordinal))
         {
-            return Leader;
+            return new Assignment(name, Leader, channel.Term, leader);
         }
 
-        return channel.Replicas.Any(r => string.Equals(r.NodeId, nodeId, StringComparison.Ordinal)) ? Replica : null;
+        return channel.Replicas.FirstOrDefault(r => string.Equals(r.NodeId, nodeId, StringComparison.Ordinal)) is { } replica
+            ? new Assignment(name, Replica, channel.Term, leader, replica.Mode)
+            : null;
     }
 
     private static Uri? EndpointOf(ClusterState state, string? nodeId) => nodeId is null ? null : state.Nodes.GetValueOrDefault(nodeId)?.Endpoint;

@@ -1,5 +1,6 @@
 using Baton.Core.Api;
 using Baton.Node.Channels;
+using Baton.Node.Replicas;
 using Baton.Node.Settings;
 using Baton.Storage.Wal;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -16,6 +17,7 @@ namespace Baton.Node.Leadership;
 internal sealed partial class Membership(
     ControlPlaneClient controlPlane,
     ChannelTable channels,
+    ReplicaTable replicas,
     WalStore store,
     IServer server,
     IHostApplicationLifetime lifetime,
@@ -45,7 +47,7 @@ internal sealed partial class Membership(
             }
 
             Incarnation = 0;
-            await channels.CloseAllAsync();
+            await Task.WhenAll(channels.CloseAllAsync(), replicas.CloseAllAsync());
         }
     }
 
@@ -62,6 +64,7 @@ internal sealed partial class Membership(
                 Incarnation = joined.Incarnation;
                 LogJoined(log, settings.Value.Id, joined.Incarnation, joined.Assignments.Count);
                 channels.Follow(joined.Assignments);
+                replicas.Follow(joined.Assignments);
                 return;
             }
             catch (Exception e) when (!ct.IsCancellationRequested)
@@ -94,7 +97,7 @@ internal sealed partial class Membership(
             var held = channels.Held();
             try
             {
-                var answer = await controlPlane.HeartbeatAsync(new HeartbeatRequest(Incarnation, [.. held.Select(c => c.Heartbeat())]), ct);
+                var answer = await controlPlane.HeartbeatAsync(new HeartbeatRequest(Incarnation, [.. held.Select(c => c.Heartbeat()), .. replicas.Heartbeats()]), ct);
                 if (answer.MustRejoin)
                 {
                     LogRejoining(log, settings.Value.Id, "the control plane does not know this incarnation");
@@ -103,6 +106,7 @@ internal sealed partial class Membership(
 
                 channels.Follow(answer.Assignments);
                 channels.Release(held, answer.Assignments);
+                replicas.Follow(answer.Assignments);
             }
             catch (ControlPlaneException e)
             {

@@ -78,6 +78,9 @@ public sealed class WalStore
         return _reader.ReadAsync(channel, fromLsn, throughLsn, cancellationToken);
     }
 
+    /// <summary>Batches in order, checked, from the one that holds <paramref name="fromLsn"/> to the one that holds <paramref name="throughLsn"/>, or to the present end of the log.</summary>
+    public IAsyncEnumerable<WalRawBatch> ReadBatchesAsync(string channel, long fromLsn, long throughLsn, CancellationToken cancellationToken) => throw new NotSupportedException();
+
     /// <summary>Records in order, checked, from <paramref name="fromLsn"/> on, and then whatever is appended, by whichever writer. Never ends by itself; a channel that does not exist yet is waited for.</summary>
     /// <param name="channel">The channel.</param>
     /// <param name="fromLsn">The first LSN wanted; may be ahead of the log.</param>

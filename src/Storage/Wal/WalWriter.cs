@@ -45,6 +45,7 @@ public sealed partial class WalWriter : IAsyncDisposable
     private volatile VersionedManifest _held;
     private WalSegmentAppender _appender;
     private long _lastDurableLsn;
+    private IWalBatchObserver? _observer;
 
     internal WalWriter(WalFence fence, WalLogReader reader, WalOptions options, TimeProvider time, ILogger logger, VersionedManifest held, WalSegmentAppender appender, long nextLsn, WalHistoryKeeper history)
     {
@@ -65,6 +66,9 @@ public sealed partial class WalWriter : IAsyncDisposable
 
     /// <summary>Completes, never fails, when the writer has ended: its owner must stop serving the channel.</summary>
     public Task<WalEnd> Ended => _ended.Task;
+
+    /// <summary>Has <paramref name="observer"/> see every batch from the next one on; null ends it.</summary>
+    public void Observe(IWalBatchObserver? observer) => Volatile.Write(ref _observer, observer);
 
     /// <summary>Gives records the next LSNs, in the order of the calls, and queues them. They become durable together or not at all.</summary>
     /// <remarks>Encodes at once: the records and their payloads may be changed or reused when this returns. Allocates nothing.</remarks>
@@ -203,11 +207,15 @@ public sealed partial class WalWriter : IAsyncDisposable
         }
 
         var offset = _appender.Length;
-        var sentOnce = await _appender.AppendAsync(batch.Complete(), _stop.Token).ConfigureAwait(false);
+        var bytes = batch.Complete();
+        var observer = Volatile.Read(ref _observer);
+        observer?.Writing(batch.FirstLsn, batch.Count, bytes);
+        var sentOnce = await _appender.AppendAsync(bytes, _stop.Token).ConfigureAwait(false);
         _reader.Index.Note(_appender.Segment.BlobName(Channel), new WalSegmentPlace(batch.FirstLsn, offset));
         Volatile.Write(ref _lastDurableLsn, batch.LastLsn);
         _queue.Settled(batch);
         batch.Durable.SetResult();
+        observer?.Durable(batch.LastLsn);
         if (sentOnce)
         {
             batch.Release();

@@ -48,7 +48,7 @@ public sealed class ClusterMembershipTests
         var joined = ClusterMembership.Join(state, "n1", Endpoint, null, null);
 
         Assert.Equal(ReplicaProgress.Disconnected, Assert.Single(joined.Channels["ch0"].Replicas).State);
-        Assert.Equal([new Assignment("ch0", "replica", 1, new Uri("http://n2"))], Assignments.For(joined, "n1"));
+        Assert.Equal([new Assignment("ch0", "replica", 1, new Uri("http://n2"), ReplicaMode.Sync)], Assignments.For(joined, "n1"));
     }
 
     [Theory]
