@@ -71,7 +71,15 @@ public sealed record TopologyView(string ClusterId, long Version, ClusterRole Ro
 public sealed record NodeView(string NodeId, Uri Endpoint, long Incarnation, bool Failed, string? Zone, int Capacity, DateTimeOffset? LastHeartbeat);
 
 /// <summary>A channel of a topology.</summary>
-public sealed record ChannelView(string Name, string? Leader, long Term, IReadOnlyList<ReplicaState> Replicas, ChannelAvailability Status);
+public sealed record ChannelView(string Name, string? Leader, long Term, IReadOnlyList<ReplicaView> Replicas, ChannelAvailability Status);
+
+/// <summary>A replica of a topology.</summary>
+/// <param name="NodeId">The node that keeps it.</param>
+/// <param name="Mode">When it gets a batch.</param>
+/// <param name="State">What the cluster's state says of it: only <see cref="ReplicaProgress.InSync"/> makes it ready to lead.</param>
+/// <param name="FlushedLsn">The last LSN that it has on its disk, by its last heartbeat or by the state.</param>
+/// <param name="Following">What it was doing at its last heartbeat, by its own account; absent before the first.</param>
+public sealed record ReplicaView(string NodeId, ReplicaMode Mode, ReplicaProgress State, long FlushedLsn, FollowState? Following = null);
 
 /// <summary>Whether a channel has a leader.</summary>
 public enum ChannelAvailability

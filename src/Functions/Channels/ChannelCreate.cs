@@ -43,7 +43,7 @@ internal sealed class ChannelCreate(ClusterStateStore states, ReplicateConfigura
             await hints.SendAsync(state, [new LeaderMove(name, null, channel.Leader, channel.Term)], cancellationToken);
         }
 
-        var view = new ChannelView(name, channel.Leader, channel.Term, channel.Replicas, channel.Offline ? ChannelAvailability.Offline : ChannelAvailability.Online);
+        var view = new ChannelView(name, channel.Leader, channel.Term, [.. channel.Replicas.Select(r => new ReplicaView(r.NodeId, r.Mode, r.State, r.FlushedLsn))], channel.Offline ? ChannelAvailability.Offline : ChannelAvailability.Online);
         return Results.Json(view, BatonJson.Options, statusCode: created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
     }
 

@@ -22,6 +22,21 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
         return tables.Nodes.UpsertEntityAsync(row, TableUpdateMode.Replace, cancellationToken);
     }
 
+    /// <summary>The last beat of every node, by id.</summary>
+    public async Task<IReadOnlyDictionary<string, NodeBeat>> ReadBeatsAsync(CancellationToken cancellationToken)
+    {
+        var beats = new Dictionary<string, NodeBeat>(StringComparer.Ordinal);
+        var filter = TableClient.CreateQueryFilter($"PartitionKey eq {Partition}");
+        await foreach (var row in tables.Nodes.QueryAsync<TableEntity>(filter, cancellationToken: cancellationToken))
+        {
+            beats[row.RowKey] = new NodeBeat(
+                row.GetDateTimeOffset("At")!.Value,
+                JsonSerializer.Deserialize<IReadOnlyList<HeartbeatChannel>>(row.GetString("Channels") ?? "[]", BatonJson.Options) ?? []);
+        }
+
+        return beats;
+    }
+
     /// <summary>When every node was last heard of (UTC), by id.</summary>
     public async Task<IReadOnlyDictionary<string, DateTimeOffset>> ReadAllAsync(CancellationToken cancellationToken)
     {
@@ -35,3 +50,8 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
         return beats;
     }
 }
+
+/// <summary>A beat as it was kept.</summary>
+/// <param name="At">When it came (UTC), by this control plane's clock.</param>
+/// <param name="Channels">What it said of the node's channels; empty where that was too much to keep.</param>
+internal sealed record NodeBeat(DateTimeOffset At, IReadOnlyList<HeartbeatChannel> Channels);

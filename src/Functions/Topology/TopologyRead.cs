@@ -28,26 +28,32 @@ internal sealed class TopologyRead(
             return Results.StatusCode(StatusCodes.Status304NotModified);
         }
 
-        var beats = heartbeats.ReadAllAsync(cancellationToken);
+        var beats = heartbeats.ReadBeatsAsync(cancellationToken);
         var stored = await configurations.ReadAsync(cancellationToken);
         return Results.Json(View(state, ReplicateRoles.RoleOf(stored.Meta.Configuration, cluster.Id), await beats), BatonJson.Options);
     }
 
-    private static TopologyView View(ClusterState state, ClusterRole role, IReadOnlyDictionary<string, DateTimeOffset> beats) => new(
+    private static TopologyView View(ClusterState state, ClusterRole role, IReadOnlyDictionary<string, NodeBeat> beats) => new(
         state.ClusterId,
         state.Version,
         role,
         [.. state.Nodes
             .OrderBy(n => n.Key, StringComparer.Ordinal)
-            .Select(n => new NodeView(n.Key, n.Value.Endpoint, n.Value.Incarnation, n.Value.Failed, n.Value.Zone, n.Value.Capacity, beats.TryGetValue(n.Key, out var at) ? at : null))],
+            .Select(n => new NodeView(n.Key, n.Value.Endpoint, n.Value.Incarnation, n.Value.Failed, n.Value.Zone, n.Value.Capacity, beats.GetValueOrDefault(n.Key)?.At))],
         [.. state.Channels
             .OrderBy(c => c.Value.Index)
             .Select(c => new ChannelView(
                 c.Key,
                 c.Value.Leader,
                 c.Value.Term,
-                c.Value.Replicas,
+                [.. c.Value.Replicas.Select(r => View(r, c.Key, beats.GetValueOrDefault(r.NodeId)))],
                 c.Value.Offline ? ChannelAvailability.Offline : ChannelAvailability.Online))]);
+
+    private static ReplicaView View(ReplicaState replica, string channel, NodeBeat? beat)
+    {
+        var said = beat?.Channels.FirstOrDefault(c => string.Equals(c.Name, channel, StringComparison.Ordinal) && string.Equals(c.Role, Assignments.Replica, StringComparison.Ordinal));
+        return new ReplicaView(replica.NodeId, replica.Mode, replica.State, Math.Max(replica.FlushedLsn, said?.FlushedLsn ?? 0), said?.State);
+    }
 }
 
 /// <summary><c>GET /api/route?since=V&amp;waitMs=</c>: who leads what, in the small form that gateways follow.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.Functions.Channels;
 using Baton.Functions.Health;
 using Baton.Functions.Nodes;
@@ -155,6 +156,24 @@ public sealed class NodeTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task The_topology_shows_how_far_each_replica_is_by_its_own_account()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.AddNodeAsync("n1");
+        await plane.AddNodeAsync("n2");
+        await plane.CallAsync<ChannelCreate>((f, r) => f.RunAsync(r, default), new CreateChannelRequest(2), ("name", "ch1"));
+        var before = await ReplicaAsync(plane);
+        var beat = new HeartbeatRequest(1, [new HeartbeatChannel("ch1", 1, "replica", 41, 42, 1, 7, FollowState.Following), new HeartbeatChannel("ch2", 1, "replica", 99, 99)]);
+        await plane.CallAsync<NodeHeartbeat>((f, r) => f.RunAsync(r, default), beat, ("nodeId", before.NodeId));
+
+        var after = await ReplicaAsync(plane);
+
+        Assert.Equal((0, null), (before.FlushedLsn, before.Following));
+        Assert.Equal((41, FollowState.Following), (after.FlushedLsn, after.Following));
+        Assert.Equal(ReplicaProgress.Disconnected, after.State);
+    }
+
+    [Fact]
     public async Task Probes_tell_a_secondary_from_a_primary()
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
@@ -194,6 +213,9 @@ public sealed class NodeTests(AzuriteFixture azurite)
 
     private static Task<Answer> CreateAsync(ControlPlane plane, string channel) =>
         plane.CallAsync<ChannelCreate>((f, r) => f.RunAsync(r, default), new CreateChannelRequest(), ("name", channel));
+
+    private static async Task<ReplicaView> ReplicaAsync(ControlPlane plane) =>
+        Assert.Single(Assert.Single((await plane.CallAsync<TopologyRead>((f, r) => f.RunAsync(r, default))).Read<TopologyView>().Channels).Replicas);
 
     private static Task<Answer> RouteAsync(ControlPlane plane, string query) => plane.CallAsync<RouteRead>((f, r) => f.RunAsync(r, default), null, query);
 
