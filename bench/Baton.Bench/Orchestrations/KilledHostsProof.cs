@@ -17,10 +17,8 @@ internal static class KilledHostsProof
 
     public static Command Command()
     {
-        var seed = new Option<int>("--seed") { Description = "Makes programs and moments of the kills; drawn when absent.", DefaultValueFactory = _ => Random.Shared.Next(1_000_000) };
-        var seconds = new Option<int>("--seconds") { Description = "How long batches are begun, 1 to 86400.", DefaultValueFactory = _ => 60 };
-        seed.Validators.Add(r => Range(r, 0, 1_000_000));
-        seconds.Validators.Add(r => Range(r, 1, 86_400));
+        var seed = WholeNumber.Option("--seed", "Makes programs and moments of the kills; drawn when absent", 0, 1_000_000, () => Random.Shared.Next(1_000_000));
+        var seconds = WholeNumber.Option("--seconds", "How long batches are begun", 1, 86_400, () => 60);
         var command = new Command("orchestrations-killed", "Random orchestrations under SIGKILL: every output and effect as if nothing had died.") { seed, seconds };
         command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetValue(seed), TimeSpan.FromSeconds(parsed.GetValue(seconds)), cancellationToken));
         return command;
@@ -95,13 +93,4 @@ internal static class KilledHostsProof
     }
 
     private static string Number(int count) => count.ToString(CultureInfo.InvariantCulture);
-
-    private static void Range(System.CommandLine.Parsing.OptionResult result, int least, int most)
-    {
-        var value = result.GetValueOrDefault<int>();
-        if (value < least || value > most)
-        {
-            result.AddError($"{result.Option.Name} must be {least} to {most}, got {value}.");
-        }
-    }
 }

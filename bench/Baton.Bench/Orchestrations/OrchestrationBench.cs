@@ -17,14 +17,7 @@ internal static class OrchestrationBench
 
     public static Command Command()
     {
-        var seconds = new Option<int>("--seconds") { Description = "How long each throughput row runs, 1 to 600.", DefaultValueFactory = _ => 10 };
-        seconds.Validators.Add(r =>
-        {
-            if (r.GetValueOrDefault<int>() is < 1 or > 600)
-            {
-                r.AddError("--seconds must be 1 to 600.");
-            }
-        });
+        var seconds = WholeNumber.Option("--seconds", "How long each throughput row runs", 1, 600, () => 10);
         var command = new Command("orchestrations", "Orchestrations and activities a second, replay, and what a turn costs.") { seconds };
         command.SetAction((parsed, cancellationToken) => RunAsync(TimeSpan.FromSeconds(parsed.GetValue(seconds)), cancellationToken));
         return command;

@@ -11,10 +11,8 @@ internal static class PromotionBench
 {
     public static Command Command()
     {
-        var rounds = new Option<int>("--rounds") { Description = "Promotions, 1 to 1000.", DefaultValueFactory = _ => 20 };
-        var channels = new Option<int>("--channels") { Description = "Channels of the cluster, 1 to 256.", DefaultValueFactory = _ => 2 };
-        rounds.Validators.Add(r => Range(r, 1, 1_000));
-        channels.Validators.Add(r => Range(r, 1, 256));
+        var rounds = WholeNumber.Option("--rounds", "Promotions", 1, 1_000, () => 20);
+        var channels = WholeNumber.Option("--channels", "Channels of the cluster", 1, 256, () => 2);
         var command = new Command("promotion", "Forced promotions: median and worst.") { rounds, channels };
         command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetValue(rounds), parsed.GetValue(channels), cancellationToken));
         return command;
@@ -74,15 +72,6 @@ internal static class PromotionBench
             }
 
             samples.Add((report.Steps[i + 1].At - report.Steps[i].At).TotalMilliseconds);
-        }
-    }
-
-    private static void Range(System.CommandLine.Parsing.OptionResult result, int least, int most)
-    {
-        var value = result.GetValueOrDefault<int>();
-        if (value < least || value > most)
-        {
-            result.AddError($"{result.Option.Name} must be {least} to {most}, got {value}.");
         }
     }
 }

@@ -14,10 +14,8 @@ internal static class KilledWritersProof
 
     public static Command Command()
     {
-        var seed = new Option<int>("--seed") { Description = "Makes sizes and moments of the kills; drawn when absent.", DefaultValueFactory = _ => Random.Shared.Next(1_000_000) };
-        var kills = new Option<int>("--kills") { Description = "How many writers are killed, 1 to 1000000.", DefaultValueFactory = _ => 200 };
-        seed.Validators.Add(r => Range(r, 0, 1_000_000));
-        kills.Validators.Add(r => Range(r, 1, 1_000_000));
+        var seed = WholeNumber.Option("--seed", "Makes sizes and moments of the kills; drawn when absent", 0, 1_000_000, () => Random.Shared.Next(1_000_000));
+        var kills = WholeNumber.Option("--kills", "How many writers are killed", 1, 1_000_000, () => 200);
         var command = new Command("wal-killed", "Writers of the log under SIGKILL: everything acknowledged is there, once and whole.") { seed, kills };
         command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetValue(seed), parsed.GetValue(kills), cancellationToken));
         return command;
@@ -70,13 +68,4 @@ internal static class KilledWritersProof
     }
 
     private static string Number(int count) => count.ToString(CultureInfo.InvariantCulture);
-
-    private static void Range(System.CommandLine.Parsing.OptionResult result, int least, int most)
-    {
-        var value = result.GetValueOrDefault<int>();
-        if (value < least || value > most)
-        {
-            result.AddError($"{result.Option.Name} must be {least} to {most}, got {value}.");
-        }
-    }
 }
