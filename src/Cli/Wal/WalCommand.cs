@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Baton.Storage;
 using Baton.Storage.Wal;
 
 namespace Baton.Cli.Wal;
@@ -22,9 +23,9 @@ internal static class WalCommand
     /// <exception cref="CannotLookException">There is no such channel.</exception>
     public static async Task<WalManifest> ManifestAsync(WalVerifier verifier, string channel, CancellationToken cancellationToken)
     {
-        if (channel.Length is 0 or > 128 || channel.Any(c => c is '/' or '\\' or '#' or '?' or '%' || char.IsControl(c)))
+        if (!ChannelName.IsValid(channel))
         {
-            throw new CannotLookException("That is no channel's name: it has 1 to 128 characters and none of / \\ # ? %.", "`baton wal verify` without a name lists all channels.");
+            throw new CannotLookException($"That is no channel's name. {ChannelName.Rule}.", "`baton wal verify` without a name lists all channels.");
         }
 
         return await verifier.ReadManifestAsync(channel, cancellationToken)

@@ -95,28 +95,7 @@ public static class WalBatchCodec
     /// <exception cref="WalFormatException">It is not one whole, undamaged batch.</exception>
     public static WalBatch Decode(ReadOnlyMemory<byte> batch)
     {
-        var reader = new WireReader(batch.Span, 0);
-        var size = SizeOf(batch.Span);
-        if (size != batch.Length)
-        {
-            throw new WalFormatException(0, $"batch is {size} bytes long, {batch.Length} are here");
-        }
-
-        reader.Take(sizeof(uint), "batch length");
-        var checksum = reader.UInt32("CRC");
-        var actual = Checksum(batch.Span);
-        if (checksum != actual)
-        {
-            throw new WalFormatException(4, $"CRC is {actual:X8}, the batch says {checksum:X8}");
-        }
-
-        var firstLsn = reader.Int64("first LSN");
-        var count = reader.UInt32("record count");
-        if (firstLsn < 1 || count < 1 || count > (uint)(reader.Left / MinRecordSizeBytes) || firstLsn > long.MaxValue - count)
-        {
-            throw new WalFormatException(8, $"first LSN {firstLsn} with {count} records cannot be in {batch.Length} bytes");
-        }
-
+        var reader = Open(batch.Span, out var firstLsn, out var count);
         var records = new WalRecord[count];
         for (var i = 0; i < records.Length; i++)
         {
@@ -125,6 +104,31 @@ public static class WalBatchCodec
         }
 
         return reader.Left == 0 ? new WalBatch(firstLsn, records) : throw reader.Wrong($"{reader.Left} bytes follow the last record");
+    }
+
+    /// <summary>A reader at the first record of a batch whose length, CRC and count are right.</summary>
+    internal static WireReader Open(ReadOnlySpan<byte> batch, out long firstLsn, out uint count)
+    {
+        var reader = new WireReader(batch, 0);
+        var size = SizeOf(batch);
+        if (size != batch.Length)
+        {
+            throw new WalFormatException(0, $"batch is {size} bytes long, {batch.Length} are here");
+        }
+
+        reader.Take(sizeof(uint), "batch length");
+        var checksum = reader.UInt32("CRC");
+        var actual = Checksum(batch);
+        if (checksum != actual)
+        {
+            throw new WalFormatException(4, $"CRC is {actual:X8}, the batch says {checksum:X8}");
+        }
+
+        firstLsn = reader.Int64("first LSN");
+        count = reader.UInt32("record count");
+        return firstLsn < 1 || count < 1 || count > (uint)(reader.Left / MinRecordSizeBytes) || firstLsn > long.MaxValue - count
+            ? throw new WalFormatException(8, $"first LSN {firstLsn} with {count} records cannot be in {batch.Length} bytes")
+            : reader;
     }
 
     /// <summary>The checksum of <paramref name="batch"/> with <paramref name="length"/> for its length field: over everything but the checksum's own four bytes.</summary>

@@ -31,7 +31,33 @@ public sealed class ReplicaLogOptions
     /// <summary>Bytes of a file before the next one is begun.</summary>
     public long SegmentBytes { get; set; } = 64L * 1024 * 1024;
 
+    /// <summary>Bytes of one channel's files above which the oldest go by themselves, all but the last two. Less: a replica that is behind is sooner one that must fetch anew. More: disk.</summary>
+    public long RetainBytes { get; set; } = 4L * 1024 * 1024 * 1024;
+
     /// <summary>Throws when a value makes no sense; the message names the setting, its value and what it may be.</summary>
     /// <exception cref="InvalidOperationException">One does not.</exception>
-    public void Validate() => throw new NotSupportedException();
+    public void Validate()
+    {
+        if (string.IsNullOrWhiteSpace(Folder))
+        {
+            throw new InvalidOperationException($"Setting '{Section}:{nameof(Folder)}' is empty; it must be a folder of this node alone.");
+        }
+
+        if (!Enum.IsDefined(Fsync))
+        {
+            throw new InvalidOperationException($"Setting '{Section}:{nameof(Fsync)}' is {Fsync}; it must be {string.Join(", ", Enum.GetNames<ReplicaFsync>())}.");
+        }
+
+        Require(FsyncIntervalMs, 1, 60_000, nameof(FsyncIntervalMs));
+        Require(SegmentBytes, 1, 100L * 1024 * 1024 * 1024, nameof(SegmentBytes));
+        Require(RetainBytes, 0, long.MaxValue, nameof(RetainBytes));
+    }
+
+    private static void Require(long value, long least, long most, string name)
+    {
+        if (value < least || value > most)
+        {
+            throw new InvalidOperationException($"Setting '{Section}:{name}' is {value}; it must be {least} to {most}.");
+        }
+    }
 }

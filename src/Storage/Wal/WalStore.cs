@@ -55,7 +55,7 @@ public sealed class WalStore
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
     public async Task<WalWriter> OpenAsync(string channel, long term, string owner, WalReplay? replay, CancellationToken cancellationToken)
     {
-        CheckName(channel);
+        ChannelName.Check(channel);
         ArgumentOutOfRangeException.ThrowIfLessThan(term, 1);
         ArgumentException.ThrowIfNullOrWhiteSpace(owner);
         var held = await _fence.ClaimAsync(channel, term, owner, Guid.NewGuid().ToString("N"), cancellationToken).ConfigureAwait(false);
@@ -73,7 +73,7 @@ public sealed class WalStore
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
     public IAsyncEnumerable<WalEntry> ReadAsync(string channel, long fromLsn, long throughLsn, CancellationToken cancellationToken)
     {
-        CheckName(channel);
+        ChannelName.Check(channel);
         ArgumentOutOfRangeException.ThrowIfLessThan(fromLsn, 1);
         return _reader.ReadAsync(channel, fromLsn, throughLsn, cancellationToken);
     }
@@ -92,7 +92,7 @@ public sealed class WalStore
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
     public IAsyncEnumerable<WalEntry> FollowAsync(string channel, long fromLsn, Func<Task>? moved, CancellationToken cancellationToken)
     {
-        CheckName(channel);
+        ChannelName.Check(channel);
         ArgumentOutOfRangeException.ThrowIfLessThan(fromLsn, 1);
         return WalFollow.EntriesAsync(_reader, _options, _time, channel, fromLsn, moved, cancellationToken);
     }
@@ -101,7 +101,7 @@ public sealed class WalStore
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
     public async Task<WalManifest?> ReadManifestAsync(string channel, CancellationToken cancellationToken)
     {
-        CheckName(channel);
+        ChannelName.Check(channel);
         var read = await _retry.RunAsync("read the manifest", token => _storage.ReadManifestAsync(channel, token), cancellationToken).ConfigureAwait(false);
         return read?.Manifest;
     }
@@ -111,7 +111,7 @@ public sealed class WalStore
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
     public async Task<WalHistory?> ReadHistoryAsync(string channel, CancellationToken cancellationToken)
     {
-        CheckName(channel);
+        ChannelName.Check(channel);
         for (var attempts = _retry.Begin("read the history"); await ReadManifestAsync(channel, cancellationToken).ConfigureAwait(false) is { } manifest;)
         {
             try
@@ -147,7 +147,7 @@ public sealed class WalStore
     /// <exception cref="WalFaultedException">The storage did not answer: the pin is set or not.</exception>
     public async Task PinAsync(string channel, string pinId, long fromLsn, TimeSpan duration, CancellationToken cancellationToken)
     {
-        CheckName(channel);
+        ChannelName.Check(channel);
         CheckPinId(pinId);
         ArgumentOutOfRangeException.ThrowIfLessThan(fromLsn, 1);
         if (duration <= TimeSpan.Zero || duration > TimeSpan.FromMilliseconds(_options.MaxPinMs))
@@ -166,7 +166,7 @@ public sealed class WalStore
     /// <exception cref="WalFaultedException">The storage did not answer: the pin is there or not.</exception>
     public async Task ReleasePinAsync(string channel, string pinId, CancellationToken cancellationToken)
     {
-        CheckName(channel);
+        ChannelName.Check(channel);
         CheckPinId(pinId);
         if (await _fence.ChangeOfAnybodyAsync(channel, manifest => WalPins.Remove(manifest, pinId), cancellationToken).ConfigureAwait(false) is { } change)
         {
@@ -178,7 +178,7 @@ public sealed class WalStore
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
     public Task<int> SweepAsync(string channel, CancellationToken cancellationToken)
     {
-        CheckName(channel);
+        ChannelName.Check(channel);
         return _sweep.SweepAsync(channel, cancellationToken);
     }
 
@@ -206,15 +206,5 @@ public sealed class WalStore
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(pinId, parameter);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pinId.Length, 128, parameter);
-    }
-
-    // The name becomes part of a blob's name and a table key.
-    private static void CheckName(string channel, [CallerArgumentExpression(nameof(channel))] string? parameter = null)
-    {
-        ArgumentException.ThrowIfNullOrWhiteSpace(channel, parameter);
-        if (channel is "." or ".." || channel.Length > 128 || channel.Any(c => c is '/' or '\\' or '#' or '?' or '%' || char.IsControl(c)))
-        {
-            throw new ArgumentException("A channel's name has at most 128 characters, none of / \\ # ? %, and is not . or ..", parameter);
-        }
     }
 }
