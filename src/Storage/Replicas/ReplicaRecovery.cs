@@ -33,6 +33,9 @@ internal sealed class ReplicaRecovery(string channel, IReplicaFiles files, TimeP
         var found = Find();
         if (found.FindLast(s => s.Term == 0 && HasHeader(s)) is { } marker)
         {
+            // It may be here only because this host has not crashed since.
+            FlushFile(marker);
+            files.FlushFolder();
             Drop(found.FindAll(s => s != marker), "the log was reset");
             files.FlushFolder();
             return new ReplicaRecovered([], marker);
@@ -50,8 +53,7 @@ internal sealed class ReplicaRecovery(string channel, IReplicaFiles files, TimeP
         }
 
         Drop(found[kept.Count..], $"it does not follow LSN {kept[^1].Last.Lsn}, the last that can be read before it, or has no whole batch");
-        using var tail = files.Open(kept[^1].Name) ?? throw new IOException($"File '{kept[^1].Name}' has gone.");
-        tail.Flush();
+        FlushFile(kept[^1]);
         files.FlushFolder();
         return new ReplicaRecovered(kept, null);
     }
@@ -209,6 +211,12 @@ internal sealed class ReplicaRecovery(string channel, IReplicaFiles files, TimeP
 
         var bytes = new byte[file.Length];
         return file.Read(0, bytes) == bytes.Length && ReplicaIndex.TryDecode(bytes, segment.Term, segment.FirstLsn, out var index) ? index : null;
+    }
+
+    private void FlushFile(ReplicaSegment segment)
+    {
+        using var file = files.Open(segment.Name) ?? throw new IOException($"File '{segment.Name}' has gone.");
+        file.Flush();
     }
 
     private bool HasHeader(ReplicaSegment segment)
