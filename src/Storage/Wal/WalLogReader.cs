@@ -16,13 +16,29 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry, int rang
     public void Note(WalManifest manifest) => _manifests.Put(manifest.Channel, known => known is null || IsNewer(manifest, known) ? manifest : known);
 
     /// <summary>Records of <paramref name="fromLsn"/> to <paramref name="throughLsn"/>, as far as the log goes now.</summary>
+    /// <exception cref="WalTrimmedException">The next record is below the retained history.</exception>
+    /// <exception cref="WalDamagedException">The next record cannot be read.</exception>
+    public async IAsyncEnumerable<WalEntry> ReadAsync(string channel, long fromLsn, long throughLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var next = fromLsn;
+        await foreach (var (segment, batch) in BatchesAsync(WalBatchForm.Decoded, channel, fromLsn, throughLsn, cancellationToken).ConfigureAwait(false))
+        {
+            for (; next <= Math.Min(batch.LastLsn, throughLsn); next++)
+            {
+                yield return new WalEntry(next, segment.Term, batch.Records[(int)(next - batch.FirstLsn)]);
+            }
+        }
+    }
+
+    /// <summary>Batches from the one that holds <paramref name="fromLsn"/> to the one that holds <paramref name="throughLsn"/>, as far as the log goes now, and the segments that they are in.</summary>
     /// <remarks>
     /// A manifest in memory may be old. What it lists is the log all the same, or was: later segments are missing, and the blobs of the oldest may have been deleted since. So
     /// it is read again at its end, and where a blob is missing, not before every read.
     /// </remarks>
     /// <exception cref="WalTrimmedException">The next record is below the retained history.</exception>
     /// <exception cref="WalDamagedException">The next record cannot be read.</exception>
-    public async IAsyncEnumerable<WalEntry> ReadAsync(string channel, long fromLsn, long throughLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<(WalSegment Segment, T Batch)> BatchesAsync<T>(WalBatchForm<T> form, string channel, long fromLsn, long throughLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
+        where T : class
     {
         var next = fromLsn;
         var fresh = false;
@@ -42,17 +58,14 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry, int rang
             WalDamagedException? missing = null;
             if (segment is not null)
             {
-                var batches = SegmentAsync(channel, segment, next, cancellationToken).GetAsyncEnumerator(cancellationToken);
+                var batches = SegmentAsync(form, channel, segment, next, cancellationToken).GetAsyncEnumerator(cancellationToken);
                 await using var closing = batches.ConfigureAwait(false);
                 (var batch, missing) = await NextAsync(batches).ConfigureAwait(false);
                 for (; batch is not null; (batch, missing) = await NextAsync(batches).ConfigureAwait(false))
                 {
-                    for (; next <= Math.Min(batch.LastLsn, throughLsn); next++)
-                    {
-                        fresh = false;
-                        yield return new WalEntry(next, segment.Term, batch.Records[(int)(next - batch.FirstLsn)]);
-                    }
-
+                    fresh = false;
+                    next = form.LastLsn(batch) + 1;
+                    yield return (segment, batch);
                     if (next > throughLsn)
                     {
                         yield break;
@@ -80,16 +93,20 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry, int rang
 
     /// <summary>The batches of <paramref name="segment"/> from the one that holds <paramref name="fromLsn"/>; for a sealed segment, through its end.</summary>
     /// <exception cref="WalDamagedException">One cannot be read, or a sealed segment ends too early.</exception>
-    public async IAsyncEnumerable<WalBatch> SegmentAsync(string channel, WalSegment segment, long fromLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<WalBatch> SegmentAsync(string channel, WalSegment segment, long fromLsn, CancellationToken cancellationToken) =>
+        SegmentAsync(WalBatchForm.Decoded, channel, segment, fromLsn, cancellationToken);
+
+    private async IAsyncEnumerable<T> SegmentAsync<T>(WalBatchForm<T> form, string channel, WalSegment segment, long fromLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
+        where T : class
     {
         var blob = segment.BlobName(channel);
         var reader = new WalSegmentReader(storage, retry, channel, segment, Index.Find(blob, segment, fromLsn), rangeBytes);
         await using var closing = reader.ConfigureAwait(false);
-        while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
+        while (await reader.NextAsync(form, cancellationToken).ConfigureAwait(false) is { } batch)
         {
             Index.Note(blob, reader.Place);
             cancellationToken.ThrowIfCancellationRequested();
-            if (batch.LastLsn >= fromLsn)
+            if (form.LastLsn(batch) >= fromLsn)
             {
                 yield return batch;
             }
@@ -102,7 +119,8 @@ internal sealed class WalLogReader(IWalStorage storage, WalRetry retry, int rang
     }
 
     // A missing blob is a result here: whether it is damage, the manifest must say.
-    private static async ValueTask<(WalBatch? Batch, WalDamagedException? Missing)> NextAsync(IAsyncEnumerator<WalBatch> batches)
+    private static async ValueTask<(T? Batch, WalDamagedException? Missing)> NextAsync<T>(IAsyncEnumerator<T> batches)
+        where T : class
     {
         try
         {

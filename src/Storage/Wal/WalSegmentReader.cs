@@ -33,13 +33,17 @@ internal sealed class WalSegmentReader : IAsyncDisposable
     /// <summary>The next batch, or null at the segment's present end. May be asked again, also after a failure of the storage: an open segment grows.</summary>
     /// <exception cref="WalDamagedException">The next batch cannot be read.</exception>
     /// <exception cref="WalFaultedException">The storage does not answer.</exception>
-    public Task<WalBatch?> NextAsync(CancellationToken cancellationToken) => _retry.RunAsync(
+    public Task<WalBatch?> NextAsync(CancellationToken cancellationToken) => NextAsync(WalBatchForm.Decoded, cancellationToken);
+
+    /// <summary>The next batch as <see cref="NextAsync(CancellationToken)"/> gives it, in another form.</summary>
+    public Task<T?> NextAsync<T>(WalBatchForm<T> form, CancellationToken cancellationToken)
+        where T : class => _retry.RunAsync(
         "read a batch",
         async token =>
         {
             try
             {
-                return await ReadNextAsync(token).ConfigureAwait(false);
+                return await ReadNextAsync(form, token).ConfigureAwait(false);
             }
             catch (WalBlobMissingException failure)
             {
@@ -64,7 +68,8 @@ internal sealed class WalSegmentReader : IAsyncDisposable
         }
     }
 
-    private async Task<WalBatch?> ReadNextAsync(CancellationToken cancellationToken)
+    private async Task<T?> ReadNextAsync<T>(WalBatchForm<T> form, CancellationToken cancellationToken)
+        where T : class
     {
         if (Place.Lsn - 1 == _segment.LastLsn)
         {
@@ -79,20 +84,21 @@ internal sealed class WalSegmentReader : IAsyncDisposable
         }
 
         var batch = await ReadBlockAsync(_bytes, WalBatchCodec.PrefixSizeBytes, WalBatchCodec.SizeOf, cancellationToken).ConfigureAwait(false);
-        return batch is null ? null : Accept(batch);
+        return batch is null ? null : Accept(form, batch);
     }
 
-    private WalBatch Accept(byte[] bytes)
+    private T Accept<T>(WalBatchForm<T> form, byte[] bytes)
+        where T : class
     {
         try
         {
-            var batch = WalBatchCodec.Decode(bytes);
-            if (batch.FirstLsn != Place.Lsn)
+            var batch = form.Open(bytes, _segment.Term);
+            if (form.FirstLsn(batch) != Place.Lsn)
             {
-                throw Damaged($"the batch begins at LSN {batch.FirstLsn}, not {Place.Lsn}");
+                throw Damaged($"the batch begins at LSN {form.FirstLsn(batch)}, not {Place.Lsn}");
             }
 
-            Place = new WalSegmentPlace(batch.LastLsn + 1, Place.Offset + bytes.Length);
+            Place = new WalSegmentPlace(form.LastLsn(batch) + 1, Place.Offset + bytes.Length);
             return batch;
         }
         catch (WalFormatException failure)

@@ -79,7 +79,16 @@ public sealed class WalStore
     }
 
     /// <summary>Batches in order, checked, from the one that holds <paramref name="fromLsn"/> to the one that holds <paramref name="throughLsn"/>, or to the present end of the log.</summary>
-    public IAsyncEnumerable<WalRawBatch> ReadBatchesAsync(string channel, long fromLsn, long throughLsn, CancellationToken cancellationToken) => throw new NotSupportedException();
+    /// <remarks>For who keeps the bytes as they are: lengths and CRCs are checked, records are not looked at.</remarks>
+    /// <exception cref="WalTrimmedException"><paramref name="fromLsn"/> is below the retained history.</exception>
+    /// <exception cref="WalDamagedException">A batch in the range cannot be read; those before it have been given.</exception>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public IAsyncEnumerable<WalRawBatch> ReadBatchesAsync(string channel, long fromLsn, long throughLsn, CancellationToken cancellationToken)
+    {
+        ChannelName.Check(channel);
+        ArgumentOutOfRangeException.ThrowIfLessThan(fromLsn, 1);
+        return RawAsync(channel, fromLsn, throughLsn, cancellationToken);
+    }
 
     /// <summary>Records in order, checked, from <paramref name="fromLsn"/> on, and then whatever is appended, by whichever writer. Never ends by itself; a channel that does not exist yet is waited for.</summary>
     /// <param name="channel">The channel.</param>
@@ -180,6 +189,14 @@ public sealed class WalStore
     {
         ChannelName.Check(channel);
         return _sweep.SweepAsync(channel, cancellationToken);
+    }
+
+    private async IAsyncEnumerable<WalRawBatch> RawAsync(string channel, long fromLsn, long throughLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var (_, batch) in _reader.BatchesAsync(WalBatchForm.Raw, channel, fromLsn, throughLsn, cancellationToken).ConfigureAwait(false))
+        {
+            yield return batch;
+        }
     }
 
     // Steps 3 and 4.
