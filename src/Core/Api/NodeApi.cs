@@ -13,11 +13,19 @@ namespace Baton.Core.Api;
 public sealed record AppendRequest(IReadOnlyList<MessageBody> Messages, ProducerStamp? Producer = null);
 
 /// <summary>One message of a write.</summary>
-/// <param name="Payload">Content (base64 in JSON).</param>
+/// <param name="Payload">Content (base64 in JSON); null where it is missing, which is refused. It may be a part of a larger buffer that is used again after the write.</param>
 /// <param name="VChannel">Its logical stream, of this channel.</param>
 /// <param name="Key">Its key.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-public sealed record MessageBody(byte[] Payload, [property: JsonPropertyName("vchannel")] string? VChannel = null, string? Key = null);
+[method: JsonConstructor]
+public sealed record MessageBody(ReadOnlyMemory<byte>? Payload, [property: JsonPropertyName("vchannel")] string? VChannel = null, string? Key = null)
+{
+    /// <summary>A message whose content is all of <paramref name="Payload"/>.</summary>
+    public MessageBody(byte[] Payload, string? VChannel = null, string? Key = null)
+        : this(new ReadOnlyMemory<byte>(Payload), VChannel, Key)
+    {
+    }
+}
 
 /// <summary>A producer's id and the sequence of its write: the same again appends nothing and gives the same answer.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]

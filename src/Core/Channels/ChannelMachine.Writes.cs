@@ -71,7 +71,7 @@ public sealed partial class ChannelMachine
                 TxnId = txnId ?? 0,
                 VChannel = message.VChannel,
                 Key = message.Key,
-                Payload = message.Payload,
+                Payload = message.Payload.GetValueOrDefault(),
                 ProducerId = request.Producer?.Id,
                 ProducerSequence = request.Producer?.Sequence ?? 0,
             };
@@ -128,14 +128,14 @@ public sealed partial class ChannelMachine
 
     private ApiError? CheckMessage(MessageBody? message, int index)
     {
-        if (message?.Payload is null)
+        if (message?.Payload is not { } payload)
         {
             return ApiError.InvalidArgument($"messages[{index}]: payload is missing");
         }
 
-        if (message.Payload.Length > _limits.MaxPayloadBytes)
+        if (payload.Length > _limits.MaxPayloadBytes)
         {
-            return new ApiError(ApiErrorCode.PayloadTooLarge, $"messages[{index}]: payload is {message.Payload.Length} bytes, at most {_limits.MaxPayloadBytes} are taken");
+            return new ApiError(ApiErrorCode.PayloadTooLarge, $"messages[{index}]: payload is {payload.Length} bytes, at most {_limits.MaxPayloadBytes} are taken");
         }
 
         if (message.Key?.Length > _limits.MaxKeyLength)

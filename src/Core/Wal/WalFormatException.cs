@@ -1,6 +1,6 @@
 namespace Baton.Core.Wal;
 
-/// <summary>Bytes that are not what docs/wal-format.md says: the only exception that decoding throws, whatever the input.</summary>
+/// <summary>Bytes that are not what docs/wal-format.md, or docs/frames.md, says: the only exception that decoding throws, whatever the input.</summary>
 public sealed class WalFormatException : Exception
 {
     /// <summary>Says what is wrong at <paramref name="offset"/>.</summary>
