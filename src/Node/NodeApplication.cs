@@ -95,6 +95,8 @@ internal static class NodeApplication
             s.GetRequiredService<IOptions<NodeSettings>>(),
             s.GetRequiredService<IOptions<ControlPlaneSettings>>()));
         services.AddSingleton<LeaderHints>();
+        services.AddSingleton<BodyBudget>();
+        services.AddSingleton<WaitingReaders>();
         services.AddSingleton<ChannelOpener>();
         services.AddSingleton<ChannelTable>();
         services.AddSingleton<ReplicaTable>();

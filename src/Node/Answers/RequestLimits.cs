@@ -9,6 +9,9 @@ internal static class RequestLimits
     /// <summary>Bytes of a larger body that are taken in and thrown away before it is refused. Above this the connection is closed.</summary>
     public const int DiscardedBytes = 256 * 1024 * 1024;
 
+    /// <summary>A body of the control plane up to this long never waits for room: what clients send must not keep an order from the channels that it is for.</summary>
+    public const int OrderBytes = 64 * 1024;
+
     /// <summary>Messages of one answer, but for a whole transaction.</summary>
     public const int Messages = 1_000;
 

@@ -18,11 +18,11 @@ internal static class MessageEndpoints
     private static async Task<IResult> AppendAsync(string channel, HttpRequest request, ChannelTable channels)
     {
         ChannelNames.Check(channel);
-        var write = await JsonBody.ReadAsync<AppendRequest>(request);
+        var write = await AppendBody.ReadAsync(request);
         return Results.Json(await channels.Led(channel).AppendAsync(write), BatonJson.Options);
     }
 
-    private static async Task<IResult> ReadAsync(string channel, HttpContext context, ChannelTable channels, IHostApplicationLifetime lifetime)
+    private static async Task<IResult> ReadAsync(string channel, HttpContext context, ChannelTable channels, WaitingReaders readers, IHostApplicationLifetime lifetime)
     {
         ChannelNames.Check(channel);
         var query = context.Request.Query;
@@ -35,6 +35,8 @@ internal static class MessageEndpoints
             "all" => Isolation.All,
             _ => throw new ApiException(ApiErrorCode.InvalidArgument, "isolation must be committed or all"),
         };
+
+        using var place = wait > TimeSpan.Zero ? readers.Enter() : null;
 
         // A node that stops waits for its requests: none of them may wait for a minute.
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);

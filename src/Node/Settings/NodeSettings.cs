@@ -1,5 +1,6 @@
 using System.Net;
 using Baton.Core.Api;
+using Baton.Node.Answers;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Settings;
@@ -36,6 +37,15 @@ internal sealed class NodeSettings
     /// each snapshot costs up to a few MB of storage and some milliseconds in which the channel takes nothing. Parts of the log that nobody needs any more are deleted behind one.
     /// </summary>
     public int SnapshotEveryRecords { get; set; } = 10_000;
+
+    /// <summary>
+    /// Bytes that the bodies of all requests under way may take together; what comes beyond waits a second and is then answered 429. A body that does not say its length counts as the
+    /// longest, 8 MiB, until it has come. JSON takes about as much again while it is read and appended.
+    /// </summary>
+    public long MaxRequestBytesInFlight { get; set; } = 256L * 1024 * 1024;
+
+    /// <summary>Reads that may wait at once for a channel to grow (<c>waitMs</c> above 0). Each holds a connection and a few KiB; what comes beyond is answered 429.</summary>
+    public int MaxWaitingReaders { get; set; } = 10_000;
 
     /// <summary>Failure domain, if any.</summary>
     public string? Zone { get; set; }
@@ -106,6 +116,8 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
         CheckRange(wrong, "Node:ControlPlaneTimeoutMs", options.ControlPlaneTimeoutMs, 100, 60_000);
         CheckRange(wrong, "Node:AckFlushTimeoutMs", options.AckFlushTimeoutMs, 100, 60_000);
         CheckRange(wrong, "Node:SnapshotEveryRecords", options.SnapshotEveryRecords, 100, 10_000_000);
+        CheckRange(wrong, "Node:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, RequestLimits.BodyBytes, 1L << 40);
+        CheckRange(wrong, "Node:MaxWaitingReaders", options.MaxWaitingReaders, 1, 1_000_000);
         if (options.Capacity is { } capacity)
         {
             CheckRange(wrong, "Node:Capacity", capacity, 1, 1_000_000);
@@ -150,7 +162,7 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
 
     private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);
 
-    private static void CheckRange(List<string> wrong, string setting, int value, int least, int most)
+    private static void CheckRange(List<string> wrong, string setting, long value, long least, long most)
     {
         if (value < least || value > most)
         {

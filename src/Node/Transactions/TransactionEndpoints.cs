@@ -2,6 +2,7 @@ using Baton.Core.Api;
 using Baton.Node.Access;
 using Baton.Node.Answers;
 using Baton.Node.Channels;
+using Baton.Node.Messages;
 
 namespace Baton.Node.Transactions;
 
@@ -28,7 +29,7 @@ internal static class TransactionEndpoints
     private static async Task<IResult> AppendAsync(string channel, long id, HttpRequest request, ChannelTable channels)
     {
         ChannelNames.Check(channel);
-        var write = await JsonBody.ReadAsync<AppendRequest>(request);
+        var write = await AppendBody.ReadAsync(request);
         return Results.Json(await channels.Led(channel).AppendToTransactionAsync(id, write), BatonJson.Options);
     }
 

@@ -1,0 +1,37 @@
+using Baton.Core.Api;
+using Baton.Core.Channels;
+using Baton.Core.Frames;
+using Baton.Core.Wal;
+using Baton.Node.Answers;
+using Microsoft.Net.Http.Headers;
+
+namespace Baton.Node.Messages;
+
+/// <summary>Reads an append in either of its two forms, JSON or binary frames; what it says is the same.</summary>
+internal static class AppendBody
+{
+    /// <summary>The append. Its payloads may be slices of the request's buffer, and last until the request has been answered.</summary>
+    /// <exception cref="ApiException">400 where it is neither form, or not well formed; 413 where it is too large; 429 where the node has no room for it.</exception>
+    public static async Task<AppendRequest> ReadAsync(HttpRequest request)
+    {
+        if (!IsFrames(request.ContentType))
+        {
+            return request.HasJsonContentType()
+                ? await JsonBody.ReadAsync<AppendRequest>(request)
+                : throw new ApiException(ApiErrorCode.InvalidArgument, $"this path takes a body of content type application/json or {AppendFrames.MediaType}");
+        }
+
+        var body = await RequestBody.ReadAsync(request);
+        try
+        {
+            return AppendFrames.Decode(body, ChannelLimits.Default.MaxMessages);
+        }
+        catch (WalFormatException e)
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, $"the body is not the {AppendFrames.MediaType} that this path takes: {e.Message}");
+        }
+    }
+
+    private static bool IsFrames(string? contentType) =>
+        MediaTypeHeaderValue.TryParse(contentType, out var type) && type.MediaType.Equals(AppendFrames.MediaType, StringComparison.OrdinalIgnoreCase);
+}
