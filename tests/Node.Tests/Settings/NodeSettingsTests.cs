@@ -17,6 +17,8 @@ public sealed class NodeSettingsTests
     [InlineData("Node:ListenPort", "70000", "Node:ListenPort is 70000")]
     [InlineData("Node:HeartbeatIntervalMs", "0", "Node:HeartbeatIntervalMs is 0")]
     [InlineData("Node:SnapshotEveryRecords", "99", "Node:SnapshotEveryRecords is 99")]
+    [InlineData("Node:MaxRequestBytesInFlight", "8388607", "Node:MaxRequestBytesInFlight is 8388607: give a number from 8388608")]
+    [InlineData("Node:MaxWaitingReaders", "0", "Node:MaxWaitingReaders is 0")]
     [InlineData("Node:Capacity", "0", "Node:Capacity is 0")]
     [InlineData("Cluster:Id", "B", "Cluster:Id is \"B\"")]
     [InlineData("Cluster:Secret", "short", "Cluster:Secret has 5 characters")]
