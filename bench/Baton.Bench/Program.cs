@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Baton.Bench.Node;
 using Baton.Bench.Orchestrations;
 using Baton.Bench.Promotion;
 using Baton.Bench.Wal;
@@ -12,6 +13,7 @@ if (Console.IsOutputRedirected)
 var root = new RootCommand("Measures Baton on this machine, beside the raw calls of the same run. Storage is Azurite, in memory.");
 root.Subcommands.Add(WalBench.Command());
 root.Subcommands.Add(KilledWritersProof.Command());
+root.Subcommands.Add(NodeLoadBench.Command());
 root.Subcommands.Add(PromotionBench.Command());
 root.Subcommands.Add(OrchestrationBench.Command());
 root.Subcommands.Add(KilledHostsProof.Command());

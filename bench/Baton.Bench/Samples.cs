@@ -16,6 +16,8 @@ internal sealed class Samples
 
     public void Add(double ms) => _ms.Add(ms);
 
+    public void AddAll(Samples others) => _ms.AddRange(others._ms);
+
     public async Task TimeAsync(Func<Task> what)
     {
         var start = Stopwatch.GetTimestamp();

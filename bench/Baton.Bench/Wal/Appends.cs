@@ -51,7 +51,7 @@ internal static class Appends
             },
             cancellationToken)));
 
-        return (counts.Sum() / clock.Elapsed.TotalSeconds, await BytesPerBatchAsync(storage, channel, cancellationToken));
+        return (counts.Sum() / clock.Elapsed.TotalSeconds, await BytesPerBlockAsync(storage, channel, cancellationToken));
     }
 
     /// <summary>Raw calls one after the other; bytes a second.</summary>
@@ -76,7 +76,8 @@ internal static class Appends
     /// <summary>A plain message.</summary>
     public static WalRecord Record(byte[] payload) => new() { Type = WalRecordType.Message, TimeTick = 1, Payload = payload };
 
-    private static async Task<int> BytesPerBatchAsync(BatonStorage storage, string channel, CancellationToken cancellationToken)
+    /// <summary>Bytes of a block of a channel's segments, on average.</summary>
+    public static async Task<int> BytesPerBlockAsync(BatonStorage storage, string channel, CancellationToken cancellationToken)
     {
         var container = storage.Blobs.GetBlobContainerClient("wal");
         var (bytes, blocks) = (0L, 0);

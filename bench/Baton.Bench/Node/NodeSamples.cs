@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Http.Headers;
+
+namespace Baton.Bench.Node;
+
+/// <summary>One look at the run.</summary>
+/// <param name="At">When.</param>
+/// <param name="Messages">Messages acknowledged so far.</param>
+/// <param name="WorkingSetBytes">The node's resident memory.</param>
+/// <param name="HeapBytes">Its managed heap, as its metrics say; 0 where they do not.</param>
+/// <param name="StorageBytes">Resident memory of the storage service.</param>
+internal sealed record NodeSample(TimeSpan At, long Messages, long WorkingSetBytes, long HeapBytes, long StorageBytes);
+
+/// <summary>Looks at the node once a second while it is under load.</summary>
+internal sealed class NodeSamples(int nodeProcessId, int storageProcessId, Uri metrics, string secret, Func<long> messages) : IDisposable
+{
+    private const string HeapMetric = "dotnet_gc_heap_bytes ";
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
+
+    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(10), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", secret) } };
+    private readonly List<NodeSample> _samples = [];
+
+    public IReadOnlyList<NodeSample> All => _samples;
+
+    /// <summary>Looks until <paramref name="ended"/> completes.</summary>
+    public async Task RunAsync(Task ended, CancellationToken ct)
+    {
+        var clock = Stopwatch.StartNew();
+        while (!ended.IsCompleted)
+        {
+            _samples.Add(new NodeSample(clock.Elapsed, messages(), ResidentBytes(nodeProcessId), await HeapBytesAsync(ct), ResidentBytes(storageProcessId)));
+            await Task.WhenAny(ended, Task.Delay(Every, ct));
+        }
+    }
+
+    /// <summary>The first third of the samples, or the last.</summary>
+    public IReadOnlyList<NodeSample> Third(bool last)
+    {
+        var count = Math.Max(1, _samples.Count / 3);
+        return [.. last ? _samples.TakeLast(count) : _samples.Take(count)];
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private static long ResidentBytes(int processId)
+    {
+        var line = File.ReadLines($"/proc/{processId}/status").Single(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(line["VmRSS:".Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), CultureInfo.InvariantCulture) * 1024;
+    }
+
+    private async Task<long> HeapBytesAsync(CancellationToken ct)
+    {
+        var text = await _http.GetStringAsync(metrics, ct);
+        var line = text.Split('\n').FirstOrDefault(l => l.StartsWith(HeapMetric, StringComparison.Ordinal));
+        return line is null ? 0 : (long)double.Parse(line[HeapMetric.Length..], CultureInfo.InvariantCulture);
+    }
+}
