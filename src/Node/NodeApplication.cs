@@ -42,6 +42,7 @@ internal static class NodeApplication
 
         // Before anything is made of them: a later failure would come out of whatever part asked first.
         app.Services.GetRequiredService<IStartupValidator>().Validate();
+        app.UseRequestMetrics();
         app.UseProblemAnswers();
         app.UseRouting();
         app.UseAccessCheck();
@@ -89,11 +90,12 @@ internal static class NodeApplication
         services.AddSingleton(s => new WalStore(
             s.GetRequiredService<BatonStorage>(), s.GetRequiredService<IOptions<WalOptions>>().Value, s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILoggerFactory>()));
         services.AddSingleton<NodeSecrets>();
-        services.AddSingleton<NodeMetrics>();
+        services.AddSingleton(s => new NodeMetrics(s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new ControlPlaneClient(
             new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }),
             s.GetRequiredService<IOptions<NodeSettings>>(),
-            s.GetRequiredService<IOptions<ControlPlaneSettings>>()));
+            s.GetRequiredService<IOptions<ControlPlaneSettings>>(),
+            s.GetRequiredService<NodeMetrics>()));
         services.AddSingleton<LeaderHints>();
         services.AddSingleton<BodyBudget>();
         services.AddSingleton<WaitingReaders>();

@@ -82,6 +82,9 @@ public sealed partial class ChannelMachine
     /// <summary>Open transactions, by begin.</summary>
     public IReadOnlyList<TransactionSession> OpenTransactions => _transactions.Open;
 
+    /// <summary>How many there are of them.</summary>
+    public int OpenTransactionCount => _transactions.OpenCount;
+
     /// <summary>The record of a broadcast on a vchannel of this channel, where it is in the log and still remembered.</summary>
     public BroadcastResult? FindBroadcast(long broadcastId, string vchannel) => _broadcasts.Find(broadcastId, vchannel);
 

@@ -47,6 +47,9 @@ public sealed class TransactionTable(TransactionLimits limits)
     /// <summary>The sessions that the log leaves open, by begin.</summary>
     public IReadOnlyList<TransactionSession> Open => [.. _open.Values.OrderBy(s => s.BeginLsn)];
 
+    /// <summary>How many the log leaves open.</summary>
+    public int OpenCount => _open.Count;
+
     /// <summary>The ended sessions still remembered, oldest first.</summary>
     public IReadOnlyList<EndedTransaction> Ended => [.. _endedInOrder.Select(id => _ended[id])];
 

@@ -31,14 +31,27 @@ internal sealed partial class ChannelOpener(
     {
         var started = time.GetTimestamp();
         var recovery = new ChannelRecovery(cluster.Value.Id, channel, log);
-        var writer = await store.OpenAsync(channel, term, node.Value.Id, new WalReplay(recovery.TakeRecordAsync, recovery.TakeSnapshotAsync), CancellationToken.None);
+        var writer = await ClaimAsync(channel, term, recovery);
         var machine = recovery.Machine;
         recovery.Sizes.Keep([.. machine.OpenTransactions.Select(t => t.TxnId)]);
         var led = new LedChannel(machine, writer, store, new BroadcastAcks(channel, controlPlane, time, log), recovery.Sizes, _around);
         led.Start(recovery);
-        metrics.Replayed(channel, recovery.Records);
+        metrics.Opened(channel, recovery.Records, time.GetElapsedTime(started));
         LogOpened(log, channel, term, machine.LastLsn, recovery.SnapshotLsn, recovery.Records, machine.Role, machine.OpenTransactions.Count, recovery.Owed.Count, (long)time.GetElapsedTime(started).TotalMilliseconds);
         return led;
+    }
+
+    private async Task<WalWriter> ClaimAsync(string channel, long term, ChannelRecovery recovery)
+    {
+        try
+        {
+            return await store.OpenAsync(channel, term, node.Value.Id, new WalReplay(recovery.TakeRecordAsync, recovery.TakeSnapshotAsync), CancellationToken.None);
+        }
+        catch (Exception e)
+        {
+            metrics.OpenFailed(refused: e is WalTermRefusedException);
+            throw;
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Channel {Channel} opened at term {Term} behind LSN {LastLsn}, from the snapshot at LSN {SnapshotLsn} and {Records} records: role {Role}, {OpenTransactions} open transactions, {OwedAcks} acks owed, {ElapsedMs} ms")]

@@ -179,6 +179,7 @@ internal sealed partial class LedChannel
                 Report(records[i], applied);
             }
 
+            Volatile.Write(ref _openTransactions, _machine.OpenTransactionCount);
             _snapshots.Grown(records.Count, records.Sum(r => (long)r.Payload.Length));
         }
         catch (InvalidDataException)

@@ -42,11 +42,12 @@ internal sealed partial class LedChannel : IAsyncDisposable
     private Task _tail = Task.CompletedTask;
     private long _confirmedLsn;
     private int _waitingReaders;
+    private int _openTransactions;
 
     public LedChannel(ChannelMachine machine, WalWriter writer, WalStore store, BroadcastAcks acks, TransactionSizes sizes, ChannelSurroundings around)
     {
         (_machine, _writer, _store, _acks, _sizes, _around) = (machine, writer, store, acks, sizes, around);
-        (Name, Term, _confirmedLsn) = (machine.Channel, writer.Term, machine.LastConfirmedLsn);
+        (Name, Term, _confirmedLsn, _openTransactions) = (machine.Channel, writer.Term, machine.LastConfirmedLsn, machine.OpenTransactionCount);
         _snapshots = new SnapshotWorker(machine.Channel, around.SnapshotEveryRecords, TakeSnapshotAsync, around.Metrics, around.Log);
     }
 
@@ -64,6 +65,12 @@ internal sealed partial class LedChannel : IAsyncDisposable
 
     /// <summary>Acks on their way to the control plane.</summary>
     public int PendingAcks => _acks.Pending;
+
+    /// <summary>Transactions that the log leaves open; one that has expired stays among them until the next record.</summary>
+    public int OpenTransactions => Volatile.Read(ref _openTransactions);
+
+    /// <summary>Bytes that wait for the storage.</summary>
+    public long QueuedBytes => _writer.QueuedBytes;
 
     /// <summary>Reads that wait for the channel to grow.</summary>
     public int WaitingReaders => Volatile.Read(ref _waitingReaders);
@@ -190,6 +197,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     {
         if (_end.TrySetResult(end))
         {
+            _around.Metrics.LeadershipEnded(end);
             _progress.Pulse();
         }
     }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Node.Settings;
+using Baton.Node.Status;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Leadership;
@@ -15,10 +16,11 @@ internal sealed class ControlPlaneClient
     private readonly HttpClient _http;
     private readonly TimeSpan _timeout;
     private readonly string _nodePath;
+    private readonly NodeMetrics _metrics;
 
-    public ControlPlaneClient(HttpClient http, IOptions<NodeSettings> node, IOptions<ControlPlaneSettings> controlPlane)
+    public ControlPlaneClient(HttpClient http, IOptions<NodeSettings> node, IOptions<ControlPlaneSettings> controlPlane, NodeMetrics metrics)
     {
-        _http = http;
+        (_http, _metrics) = (http, metrics);
         var url = controlPlane.Value.Url!;
         _http.BaseAddress = url.AbsolutePath.EndsWith('/') ? url : new Uri(url.AbsoluteUri + "/");
         _http.Timeout = Timeout.InfiniteTimeSpan;
@@ -28,22 +30,45 @@ internal sealed class ControlPlaneClient
     }
 
     /// <summary>Joins or rejoins; everything this node held before is void.</summary>
-    public Task<JoinNodeResponse> JoinAsync(JoinNodeRequest request, CancellationToken ct) =>
-        SendAsync<JoinNodeResponse>(HttpMethod.Put, _nodePath, request, JoinTimeout, ct);
+    public async Task<JoinNodeResponse> JoinAsync(JoinNodeRequest request, CancellationToken ct)
+    {
+        var answer = await CountedAsync("join", SendAsync<JoinNodeResponse>(HttpMethod.Put, _nodePath, request, JoinTimeout, ct));
+        _metrics.HeartbeatTaken();
+        return answer;
+    }
 
     /// <summary>Says what this node holds and hears what it should.</summary>
-    public Task<HeartbeatResponse> HeartbeatAsync(HeartbeatRequest request, CancellationToken ct) =>
-        SendAsync<HeartbeatResponse>(HttpMethod.Post, $"{_nodePath}/heartbeat", request, _timeout, ct);
+    public async Task<HeartbeatResponse> HeartbeatAsync(HeartbeatRequest request, CancellationToken ct)
+    {
+        var answer = await CountedAsync("heartbeat", SendAsync<HeartbeatResponse>(HttpMethod.Post, $"{_nodePath}/heartbeat", request, _timeout, ct));
+        _metrics.HeartbeatTaken();
+        return answer;
+    }
 
     /// <summary>Says that a record of a broadcast is durable. Repeating it changes nothing.</summary>
     public async Task AckBroadcastAsync(long broadcastId, BroadcastAckRequest request, CancellationToken ct)
     {
         using var limit = Limit(_timeout, ct);
-        using var answer = await SendAsync(HttpMethod.Post, $"api/broadcasts/{broadcastId}/acks", request, limit.Token, ct);
+        using var answer = await CountedAsync("ack", SendAsync(HttpMethod.Post, $"api/broadcasts/{broadcastId}/acks", request, limit.Token, ct));
     }
 
     /// <summary>Who leads what.</summary>
-    public Task<RouteView> RouteAsync(CancellationToken ct) => SendAsync<RouteView>(HttpMethod.Get, "api/route", null, _timeout, ct);
+    public Task<RouteView> RouteAsync(CancellationToken ct) => CountedAsync("route", SendAsync<RouteView>(HttpMethod.Get, "api/route", null, _timeout, ct));
+
+    private async Task<T> CountedAsync<T>(string name, Task<T> call)
+    {
+        try
+        {
+            var answer = await call;
+            _metrics.ControlPlaneCalled(name, answered: true);
+            return answer;
+        }
+        catch (ControlPlaneException)
+        {
+            _metrics.ControlPlaneCalled(name, answered: false);
+            throw;
+        }
+    }
 
     private static CancellationTokenSource Limit(TimeSpan timeout, CancellationToken ct)
     {

@@ -1,32 +1,55 @@
 using System.Collections.Concurrent;
-using System.Globalization;
-using System.Text;
 using Baton.Node.Channels;
 
 namespace Baton.Node.Status;
 
-/// <summary>The few numbers of the skeleton, in Prometheus text. Counters live as long as the process; gauges are read when asked.</summary>
+/// <summary>
+/// The numbers of a node: docs/metrics.md. Counters live as long as the process; gauges are read when asked. Nothing that is counted on the way of a
+/// request takes a lock that channels share.
+/// </summary>
 internal sealed class NodeMetrics
 {
-    private static readonly double[] BucketsSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-
-    private readonly ConcurrentDictionary<string, long> _rolledBack = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, long> _appended = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, long> _replayed = new(StringComparer.Ordinal);
-    private readonly long[] _appendBuckets = new long[BucketsSeconds.Length + 1];
-    private readonly Lock _lock = new();
-    private double _appendSeconds;
+    private readonly ConcurrentDictionary<string, ChannelCounts> _channels = new(StringComparer.Ordinal);
+    private readonly LabelledCounts<string> _openings = new();
+    private readonly LabelledCounts<string> _leadershipEnds = new();
+    private readonly LabelledCounts<(string Call, string Outcome)> _controlPlaneCalls = new();
+    private readonly DurationHistogram _appendSeconds = DurationHistogram.OfCalls();
+    private readonly DurationHistogram _openSeconds = DurationHistogram.OfCalls();
+    private readonly TimeProvider _time;
     private long _snapshotsWritten;
     private long _snapshotsFailed;
+    private long _lastHeartbeat;
 
-    /// <summary>A forced configuration ended <paramref name="count"/> transactions of a channel.</summary>
-    public void TransactionsRolledBack(string channel, int count) => _rolledBack.AddOrUpdate(channel, count, (_, now) => now + count);
+    public NodeMetrics(TimeProvider? time = null) => (_time, _lastHeartbeat) = (time ?? TimeProvider.System, (time ?? TimeProvider.System).GetTimestamp());
 
-    /// <summary>A channel was opened by reading <paramref name="records"/> records behind its snapshot.</summary>
-    public void Replayed(string channel, int records) => _replayed.AddOrUpdate(channel, records, (_, now) => now + records);
+    /// <summary>Requests.</summary>
+    public RequestMetrics Requests { get; } = new();
 
     /// <summary>Snapshots that failed.</summary>
     public long SnapshotsFailed => Volatile.Read(ref _snapshotsFailed);
+
+    /// <summary>A forced configuration ended <paramref name="count"/> transactions of a channel.</summary>
+    public void TransactionsRolledBack(string channel, int count) => Of(channel).AddRolledBack(count);
+
+    /// <summary>A channel was opened, in <paramref name="elapsed"/>, by reading <paramref name="records"/> records behind its snapshot.</summary>
+    public void Opened(string channel, int records, TimeSpan elapsed)
+    {
+        Of(channel).AddReplayed(records);
+        _openings.Add("opened");
+        _openSeconds.Record(elapsed);
+    }
+
+    /// <summary>A channel could not be opened.</summary>
+    /// <param name="refused">Its log has seen this term or a higher one.</param>
+    public void OpenFailed(bool refused) => _openings.Add(refused ? "refused" : "failed");
+
+    /// <summary>This node leads a channel no more.</summary>
+    public void LeadershipEnded(LeadershipEnd end) => _leadershipEnds.Add(end switch
+    {
+        LeadershipEnd.Closed => "closed",
+        LeadershipEnd.Fenced => "fenced",
+        _ => "faulted",
+    });
 
     /// <summary>A snapshot is in the storage.</summary>
     public void SnapshotWritten() => Interlocked.Increment(ref _snapshotsWritten);
@@ -37,61 +60,86 @@ internal sealed class NodeMetrics
     /// <summary>An append of <paramref name="records"/> records became durable <paramref name="elapsed"/> after it was handed to the log.</summary>
     public void Appended(string channel, int records, TimeSpan elapsed)
     {
-        _appended.AddOrUpdate(channel, records, (_, now) => now + records);
-        var bucket = 0;
-        while (bucket < BucketsSeconds.Length && elapsed.TotalSeconds > BucketsSeconds[bucket])
-        {
-            bucket++;
-        }
+        Of(channel).Appended(records);
+        _appendSeconds.Record(elapsed);
+    }
 
-        lock (_lock)
+    /// <summary>A request was answered 429. Counted for channels that were led here: a caller names what it likes.</summary>
+    public void Overloaded(string channel)
+    {
+        if (_channels.TryGetValue(channel, out var counts))
         {
-            _appendBuckets[bucket]++;
-            _appendSeconds += elapsed.TotalSeconds;
+            counts.Overloaded();
         }
     }
 
+    /// <summary>A call to the control plane was answered, or not.</summary>
+    /// <param name="call">Which.</param>
+    /// <param name="answered">With a success.</param>
+    public void ControlPlaneCalled(string call, bool answered) => _controlPlaneCalls.Add((call, answered ? "ok" : "failed"));
+
+    /// <summary>A join or a heartbeat was taken.</summary>
+    public void HeartbeatTaken() => Volatile.Write(ref _lastHeartbeat, _time.GetTimestamp());
+
     /// <summary>Prometheus text, format 0.0.4.</summary>
-    public string Print(ChannelTable channels)
+    public string Print(ChannelTable channels, long incarnation)
     {
-        var text = new StringBuilder();
+        var text = new MetricText();
         var held = channels.Held();
-        Family(text, "baton_txn_rollback_after_failover_total", "counter", "Transactions ended by a forced configuration.", _rolledBack.Select(c => (c.Key, c.Value)));
-        Family(text, "baton_node_appended_records_total", "counter", "Records made durable.", _appended.Select(c => (c.Key, c.Value)));
-        Family(text, "baton_wal_replayed_records_total", "counter", "Records read behind the snapshot when a channel was opened.", _replayed.Select(c => (c.Key, c.Value)));
+        Requests.PrintTo(text);
+        CountsOfChannels(text);
+        text.Family("baton_wal_append_seconds", "histogram", "From handing records to the log to their being durable.");
+        _appendSeconds.PrintTo(text);
         Family(text, "baton_wal_snapshots_total", "counter", "Snapshots of channels.", [("written", Volatile.Read(ref _snapshotsWritten)), ("failed", SnapshotsFailed)], "status");
+        Family(text, "baton_channel_openings_total", "counter", "Channels opened here, and openings that failed.", Of(_openings), "outcome");
+        text.Family("baton_channel_open_seconds", "histogram", "From the order to open a channel to its being served.");
+        _openSeconds.PrintTo(text);
+        Family(text, "baton_channel_leadership_ends_total", "counter", "Channels that this node stopped leading.", Of(_leadershipEnds), "reason");
+        ControlPlane(text, incarnation);
         Family(text, "baton_node_channel_term", "gauge", "Term of each channel led here.", held.Select(c => (c.Name, c.Term)));
         Family(text, "baton_node_last_durable_lsn", "gauge", "Last durable LSN of each channel led here.", held.Select(c => (c.Name, c.LastDurableLsn)));
+        Family(text, "baton_node_open_transactions", "gauge", "Open transactions of each channel led here.", held.Select(c => (c.Name, (long)c.OpenTransactions)));
+        Family(text, "baton_node_waiting_readers", "gauge", "Reads that wait for the channel to grow.", held.Select(c => (c.Name, (long)c.WaitingReaders)));
+        Family(text, "baton_node_log_queued_bytes", "gauge", "Bytes that wait for the storage.", held.Select(c => (c.Name, c.QueuedBytes)));
         Family(text, "baton_node_broadcast_acks_pending", "gauge", "Acks of replicated broadcasts on their way to the control plane.", held.Select(c => (c.Name, (long)c.PendingAcks)));
-        AppendSeconds(text);
+        ProcessMetrics.PrintTo(text, _time.GetUtcNow());
         return text.ToString();
     }
 
-    private static void Family(StringBuilder text, string name, string type, string help, IEnumerable<(string Of, long Value)> values, string label = "channel")
+    /// <summary>A family with one label: of channels, unless <paramref name="label"/> says otherwise.</summary>
+    private static void Family(MetricText text, string name, string type, string help, IEnumerable<(string Of, long Value)> values, string label = "channel")
     {
-        text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n# TYPE {name} {type}\n");
-        foreach (var (of, value) in values)
+        text.Family(name, type, help);
+        foreach (var (of, value) in values.OrderBy(v => v.Of, StringComparer.Ordinal))
         {
-            // Channel names are ids of the API: nothing in them needs escaping.
-            text.Append(CultureInfo.InvariantCulture, $"{name}{{{label}=\"{of}\"}} {value}\n");
+            text.Sample(value, (label, of));
         }
     }
 
-    private void AppendSeconds(StringBuilder text)
-    {
-        const string Name = "baton_wal_append_seconds";
-        text.Append(CultureInfo.InvariantCulture, $"# HELP {Name} From handing records to the log to their being durable.\n# TYPE {Name} histogram\n");
-        lock (_lock)
-        {
-            var count = 0L;
-            for (var i = 0; i < BucketsSeconds.Length; i++)
-            {
-                count += _appendBuckets[i];
-                text.Append(CultureInfo.InvariantCulture, $"{Name}_bucket{{le=\"{BucketsSeconds[i]}\"}} {count}\n");
-            }
+    private static IEnumerable<(string Of, long Value)> Of(LabelledCounts<string> counts) => counts.Read();
 
-            count += _appendBuckets[^1];
-            text.Append(CultureInfo.InvariantCulture, $"{Name}_bucket{{le=\"+Inf\"}} {count}\n{Name}_sum {_appendSeconds}\n{Name}_count {count}\n");
-        }
+    private void CountsOfChannels(MetricText text)
+    {
+        var counts = _channels.ToArray();
+        Family(text, "baton_txn_rollback_after_failover_total", "counter", "Transactions ended by a forced configuration.", counts.Select(c => (c.Key, c.Value.RolledBack)));
+        Family(text, "baton_node_appends_total", "counter", "Appends made durable: requests, or parts of requests, that wrote something.", counts.Select(c => (c.Key, c.Value.Appends)));
+        Family(text, "baton_node_appended_records_total", "counter", "Records made durable.", counts.Select(c => (c.Key, c.Value.AppendedRecords)));
+        Family(text, "baton_node_overloads_total", "counter", "Requests answered 429.", counts.Select(c => (c.Key, c.Value.Overloads)));
+        Family(text, "baton_wal_replayed_records_total", "counter", "Records read behind the snapshot when a channel was opened.", counts.Select(c => (c.Key, c.Value.Replayed)));
     }
+
+    private void ControlPlane(MetricText text, long incarnation)
+    {
+        text.Family("baton_node_control_plane_calls_total", "counter", "Calls to the control plane, by call and outcome.");
+        foreach (var ((call, outcome), count) in _controlPlaneCalls.Read().OrderBy(c => c.Labels))
+        {
+            text.Sample(count, ("call", call), ("outcome", outcome));
+        }
+
+        text.Family("baton_node_last_heartbeat_age_seconds", "gauge", "Since the last join or heartbeat that the control plane took; before the first, since the start.")
+            .Sample(_time.GetElapsedTime(Volatile.Read(ref _lastHeartbeat)).TotalSeconds);
+        text.Family("baton_node_incarnation", "gauge", "What the control plane knows this node by; 0 while it has not joined.").Sample(incarnation);
+    }
+
+    private ChannelCounts Of(string channel) => _channels.GetOrAdd(channel, static _ => new ChannelCounts());
 }

@@ -28,7 +28,7 @@ internal static class StatusEndpoints
     private static IResult Health(IOptions<NodeSettings> node, IOptions<ClusterSettings> cluster, Membership membership, ChannelTable channels) =>
         Results.Json(new NodeHealth("ok", node.Value.Id, cluster.Value.Id, membership.Incarnation, channels.Held().Count), BatonJson.Options);
 
-    private static IResult Metrics(NodeMetrics metrics, ChannelTable channels) => Results.Text(metrics.Print(channels), "text/plain; version=0.0.4; charset=utf-8");
+    private static IResult Metrics(NodeMetrics metrics, ChannelTable channels, Membership membership) => Results.Text(metrics.Print(channels, membership.Incarnation), MetricText.MediaType);
 
     private static async Task<IResult> StatusAsync(string channel, ChannelTable channels)
     {

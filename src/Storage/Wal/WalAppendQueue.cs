@@ -27,6 +27,9 @@ internal sealed class WalAppendQueue(string channel, WalOptions options, TimePro
     /// <summary>The last LSN that was given; 0 when none ever was.</summary>
     public long LastLsn => Volatile.Read(ref _nextLsn) - 1;
 
+    /// <summary>Bytes that wait, those on their way to the storage among them.</summary>
+    public long WaitingBytes => Volatile.Read(ref _waitingBytes);
+
     /// <summary>Queues records as one unit. <paramref name="start"/>: nobody takes, and the caller must see to it that somebody does.</summary>
     /// <exception cref="WalOverloadedException">Too much is waiting.</exception>
     public WalAppend Append(IReadOnlyList<WalRecord> records, int sizeBytes, out bool start)

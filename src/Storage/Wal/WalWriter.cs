@@ -64,6 +64,9 @@ public sealed partial class WalWriter : IAsyncDisposable
     /// <summary>The last LSN that the storage has; 0 when the log is empty.</summary>
     public long LastDurableLsn => Volatile.Read(ref _lastDurableLsn);
 
+    /// <summary>Bytes of records that wait for the storage, those on their way among them.</summary>
+    public long QueuedBytes => _queue.WaitingBytes;
+
     /// <summary>Completes, never fails, when the writer has ended: its owner must stop serving the channel.</summary>
     public Task<WalEnd> Ended => _ended.Task;
 

@@ -1,0 +1,25 @@
+using System.Collections.Concurrent;
+
+namespace Baton.Node.Status;
+
+/// <summary>A counter for each of a few values of its labels. The values come from the code, never from a request, so that they are few.</summary>
+internal sealed class LabelledCounts<TLabels>
+    where TLabels : notnull
+{
+    private readonly ConcurrentDictionary<TLabels, Count> _counts = new();
+
+    /// <summary>One more.</summary>
+    public void Add(TLabels labels) => _counts.GetOrAdd(labels, static _ => new Count()).Increment();
+
+    /// <summary>Where all stand.</summary>
+    public IEnumerable<(TLabels Labels, long Value)> Read() => _counts.Select(c => (c.Key, c.Value.Value));
+
+    private sealed class Count
+    {
+        private long _value;
+
+        public long Value => Volatile.Read(ref _value);
+
+        public void Increment() => Interlocked.Increment(ref _value);
+    }
+}
