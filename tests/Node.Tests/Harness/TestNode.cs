@@ -43,9 +43,16 @@ internal sealed class TestNode : IAsyncDisposable
     public IServiceProvider Services => _app.Services;
 
     public static Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id = "node-1", params (string Key, string Value)[] settings) =>
-        StartAsync(fixture, plane, id, null, settings);
+        StartAsync(fixture, plane, id, configure: null, settings);
 
-    public static async Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id, StorageFault? fault, params (string Key, string Value)[] settings)
+    public static Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id, StorageFault fault, params (string Key, string Value)[] settings)
+    {
+        var options = new StorageOptions { ConnectionString = fixture.ConnectionString };
+        var storage = BatonStorage.Open(options, configureBlobs: blobs => blobs.AddPolicy(fault, HttpPipelinePosition.PerRetry));
+        return StartAsync(fixture, plane, id, builder => builder.Services.AddSingleton(storage), settings);
+    }
+
+    public static async Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id, Action<WebApplicationBuilder>? configure, params (string Key, string Value)[] settings)
     {
         var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase)
         {
@@ -68,11 +75,7 @@ internal sealed class TestNode : IAsyncDisposable
         {
             builder.Logging.ClearProviders();
             builder.Configuration.AddInMemoryCollection(values);
-            if (fault is not null)
-            {
-                var options = new StorageOptions { ConnectionString = fixture.ConnectionString };
-                builder.Services.AddSingleton(BatonStorage.Open(options, configureBlobs: blobs => blobs.AddPolicy(fault, HttpPipelinePosition.PerRetry)));
-            }
+            configure?.Invoke(builder);
         });
         await app.StartAsync();
         return new TestNode(app, id);
