@@ -6,11 +6,13 @@ using Baton.Node.Channels;
 using Baton.Node.Leadership;
 using Baton.Node.Messages;
 using Baton.Node.Replicas;
+using Baton.Node.Replicas.Feed;
 using Baton.Node.Replication;
 using Baton.Node.Settings;
 using Baton.Node.Status;
 using Baton.Node.Transactions;
 using Baton.Storage;
+using Baton.Storage.Replicas;
 using Baton.Storage.Wal;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
@@ -52,6 +54,8 @@ internal static class NodeApplication
         app.MapTransactions();
         app.MapControl();
         app.MapReplicate();
+        app.MapFeed();
+        app.MapRecovery();
         return app;
     }
 
@@ -75,8 +79,12 @@ internal static class NodeApplication
         services.AddSingleton<IValidateOptions<ControlPlaneSettings>, NodeSettingsCheck>();
         services.AddOptions<StorageOptions>().BindConfiguration(StorageOptions.Section).ValidateOnStart();
         services.AddOptions<WalOptions>().BindConfiguration(WalOptions.Section).ValidateOnStart();
+        services.AddOptions<ReplicaLogOptions>().BindConfiguration(ReplicaLogOptions.Section).ValidateOnStart();
+        services.AddOptions<FollowSettings>().BindConfiguration(FollowSettings.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<StorageOptions>>(new SettingsOfOthers<StorageOptions>(o => BatonStorage.Open(o)));
         services.AddSingleton<IValidateOptions<WalOptions>>(new SettingsOfOthers<WalOptions>(o => o.Validate()));
+        services.AddSingleton<IValidateOptions<ReplicaLogOptions>>(new SettingsOfOthers<ReplicaLogOptions>(o => o.Validate()));
+        services.AddSingleton<IValidateOptions<FollowSettings>>(new SettingsOfOthers<FollowSettings>(o => o.Validate()));
         if (builder.Configuration.GetValue<bool>(StdinWatch.Setting))
         {
             services.AddHostedService<StdinWatch>();
@@ -101,6 +109,12 @@ internal static class NodeApplication
         services.AddSingleton<WaitingReaders>();
         services.AddSingleton<ChannelOpener>();
         services.AddSingleton<ChannelTable>();
+        services.AddSingleton(s => new FeedClient(
+            new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan },
+            s.GetRequiredService<IOptions<NodeSettings>>(),
+            s.GetRequiredService<IOptions<ClusterSettings>>(),
+            s.GetRequiredService<IOptions<FollowSettings>>(),
+            s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ReplicaTable>();
         services.AddSingleton<Membership>();
         services.AddHostedService(s => s.GetRequiredService<Membership>());

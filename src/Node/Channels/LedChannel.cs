@@ -3,6 +3,7 @@ using Baton.Core.Channels;
 using Baton.Core.Replication;
 using Baton.Node.Broadcasts;
 using Baton.Node.Messages;
+using Baton.Node.Replicas.Feed;
 using Baton.Storage.Wal;
 
 namespace Baton.Node.Channels;
@@ -48,6 +49,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     {
         (_machine, _writer, _store, _acks, _sizes, _around) = (machine, writer, store, acks, sizes, around);
         (Name, Term, _confirmedLsn, _openTransactions) = (machine.Channel, writer.Term, machine.LastConfirmedLsn, machine.OpenTransactionCount);
+        _feed = new LeaderFeed(writer.LastDurableLsn);
         _snapshots = new SnapshotWorker(machine.Channel, around.SnapshotEveryRecords, TakeSnapshotAsync, around.Metrics, around.Log);
     }
 
@@ -88,7 +90,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
         try
         {
             return new ChannelStatus(
-                Name, LeaderRole, Term, LastDurableLsn, _machine.LastTimeTick, _machine.Role, _machine.Checkpoint, [.. _machine.OpenTransactions.Select(t => t.TxnId)], _machine.LastConfirmedLsn);
+                Name, LeaderRole, Term, LastDurableLsn, _machine.LastTimeTick, _machine.Role, _machine.Checkpoint, [.. _machine.OpenTransactions.Select(t => t.TxnId)], _machine.LastConfirmedLsn, _feed.Replicas());
         }
         finally
         {
@@ -174,6 +176,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
             _acks.Add(ack);
         }
 
+        _writer.Observe(_feed);
         _ = WatchLogAsync();
         _snapshots.Grown(recovery.Records, recovery.PayloadBytes);
     }
@@ -199,6 +202,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
         {
             _around.Metrics.LeadershipEnded(end);
             _progress.Pulse();
+            _feed.End();
         }
     }
 

@@ -1,6 +1,7 @@
 using Baton.Core.Api;
 using Baton.Core.Wal;
 using Baton.Node.Answers;
+using Baton.Storage.Replicas;
 using Baton.Storage.Wal;
 
 namespace Baton.Node.Messages;
@@ -53,6 +54,10 @@ internal static class LogReader
             }
         }
         catch (WalTrimmedException e)
+        {
+            firstAvailable = e.FirstLsn;
+        }
+        catch (ReplicaTrimmedException e)
         {
             firstAvailable = e.FirstLsn;
         }
@@ -118,7 +123,7 @@ internal static class LogReader
 
             return bodies;
         }
-        catch (WalTrimmedException)
+        catch (Exception e) when (e is WalTrimmedException or ReplicaTrimmedException)
         {
             return null;
         }

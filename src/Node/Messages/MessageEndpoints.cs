@@ -3,6 +3,7 @@ using Baton.Core.Api;
 using Baton.Node.Access;
 using Baton.Node.Answers;
 using Baton.Node.Channels;
+using Baton.Node.Replicas;
 
 namespace Baton.Node.Messages;
 
@@ -22,7 +23,8 @@ internal static class MessageEndpoints
         return Results.Json(await channels.Led(channel).AppendAsync(write), BatonJson.Options);
     }
 
-    private static async Task<IResult> ReadAsync(string channel, HttpContext context, ChannelTable channels, WaitingReaders readers, IHostApplicationLifetime lifetime)
+    private static async Task<IResult> ReadAsync(
+        string channel, HttpContext context, ChannelTable channels, ReplicaTable replicas, WaitingReaders readers, IHostApplicationLifetime lifetime)
     {
         ChannelNames.Check(channel);
         var query = context.Request.Query;
@@ -36,13 +38,17 @@ internal static class MessageEndpoints
             _ => throw new ApiException(ApiErrorCode.InvalidArgument, "isolation must be committed or all"),
         };
 
+        var own = LocalReads.Asked(query) && channels.Find(channel) is null ? replicas.Find(channel) : null;
         using var place = wait > TimeSpan.Zero ? readers.Enter() : null;
 
         // A node that stops waits for its requests: none of them may wait for a minute.
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         try
         {
-            var answer = await channels.Led(channel).ReadAsync(Math.Max(from, 1), max, wait, isolation, showTokens: context.CallerOf() == Caller.Control, either.Token);
+            var showTokens = context.CallerOf() == Caller.Control;
+            var answer = own is null
+                ? await channels.Led(channel).ReadAsync(Math.Max(from, 1), max, wait, isolation, showTokens, either.Token)
+                : await own.ReadAsync(Math.Max(from, 1), max, wait, isolation, showTokens, either.Token);
             return Results.Json(answer, BatonJson.Options);
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Baton.Node.Channels;
+using Baton.Node.Replicas;
 
 namespace Baton.Node.Status;
 
@@ -82,7 +83,7 @@ internal sealed class NodeMetrics
     public void HeartbeatTaken() => Volatile.Write(ref _lastHeartbeat, _time.GetTimestamp());
 
     /// <summary>Prometheus text, format 0.0.4.</summary>
-    public string Print(ChannelTable channels, long incarnation)
+    public string Print(ChannelTable channels, ReplicaTable replicas, long incarnation)
     {
         var text = new MetricText();
         var held = channels.Held();
@@ -102,6 +103,7 @@ internal sealed class NodeMetrics
         Family(text, "baton_node_waiting_readers", "gauge", "Reads that wait for the channel to grow.", held.Select(c => (c.Name, (long)c.WaitingReaders)));
         Family(text, "baton_node_log_queued_bytes", "gauge", "Bytes that wait for the storage.", held.Select(c => (c.Name, c.QueuedBytes)));
         Family(text, "baton_node_broadcast_acks_pending", "gauge", "Acks of replicated broadcasts on their way to the control plane.", held.Select(c => (c.Name, (long)c.PendingAcks)));
+        Replicas(text, held, replicas);
         ProcessMetrics.PrintTo(text, _time.GetUtcNow());
         return text.ToString();
     }
@@ -142,4 +144,19 @@ internal sealed class NodeMetrics
     }
 
     private ChannelCounts Of(string channel) => _channels.GetOrAdd(channel, static _ => new ChannelCounts());
+
+    private static void Replicas(MetricText text, IReadOnlyList<LedChannel> held, ReplicaTable replicas)
+    {
+        var followed = replicas.Followed();
+        Family(text, "baton_replica_flushed_lsn", "gauge", "Last LSN on this node's disk of each channel followed here.", followed.Select(f => (f.Channel, f.FlushedLsn)));
+        Family(text, "baton_replica_lag_records", "gauge", "Durable records, as far as known here, that are not on this node's disk.", followed.Select(f => (f.Channel, f.LagRecords)));
+        Family(text, "baton_replica_feeds", "gauge", "Replicas that follow each channel led here.", held.Select(c => (c.Name, (long)c.Feeds)));
+        Family(
+            text,
+            "baton_recovery_sessions",
+            "gauge",
+            "Recovery sessions that replicas here are bound by.",
+            Follower.SessionStates.Select(state => (state, (long)followed.Count(f => f.SessionState == state))),
+            "state");
+    }
 }

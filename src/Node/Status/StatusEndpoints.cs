@@ -2,6 +2,7 @@ using Baton.Core.Api;
 using Baton.Node.Access;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
+using Baton.Node.Replicas;
 using Baton.Node.Settings;
 using Microsoft.Extensions.Options;
 
@@ -28,12 +29,13 @@ internal static class StatusEndpoints
     private static IResult Health(IOptions<NodeSettings> node, IOptions<ClusterSettings> cluster, Membership membership, ChannelTable channels) =>
         Results.Json(new NodeHealth("ok", node.Value.Id, cluster.Value.Id, membership.Incarnation, channels.Held().Count), BatonJson.Options);
 
-    private static IResult Metrics(NodeMetrics metrics, ChannelTable channels, Membership membership) => Results.Text(metrics.Print(channels, membership.Incarnation), MetricText.MediaType);
+    private static IResult Metrics(NodeMetrics metrics, ChannelTable channels, ReplicaTable replicas, Membership membership) =>
+        Results.Text(metrics.Print(channels, replicas, membership.Incarnation), MetricText.MediaType);
 
-    private static async Task<IResult> StatusAsync(string channel, ChannelTable channels)
+    private static async Task<IResult> StatusAsync(string channel, ChannelTable channels, ReplicaTable replicas)
     {
         ChannelNames.Check(channel);
-        var status = channels.Find(channel) is { } led ? await led.StatusAsync() : LedChannel.NotLed(channel);
+        var status = channels.Find(channel) is { } led ? await led.StatusAsync() : replicas.Find(channel)?.Status() ?? LedChannel.NotLed(channel);
         return Results.Json(status, BatonJson.Options);
     }
 }

@@ -55,6 +55,21 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
             : throw Damaged(manifest, null, 1, manifest.FirstLsn - 1, $"none of {manifest.Snapshots.Count} snapshots could be used, and the log below LSN {manifest.FirstLsn} is deleted");
     }
 
+    /// <summary>LSN of the newest snapshot that verifies, or null.</summary>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public async Task<long?> FindSnapshotAsync(WalManifest manifest, CancellationToken cancellationToken)
+    {
+        foreach (var entry in manifest.Snapshots.Reverse())
+        {
+            if (await TryReadAsync(manifest.Channel, entry, cancellationToken).ConfigureAwait(false) is not null)
+            {
+                return entry.Lsn;
+            }
+        }
+
+        return null;
+    }
+
     private async Task<WalSnapshot?> TryReadAsync(string channel, WalSnapshotEntry entry, CancellationToken cancellationToken)
     {
         try

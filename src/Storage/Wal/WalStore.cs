@@ -144,6 +144,11 @@ public sealed class WalStore
         return null;
     }
 
+    /// <summary>The last LSN that the newest snapshot covers of those that verify, or null when none does.</summary>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public async Task<long?> FindSnapshotAsync(string channel, CancellationToken cancellationToken) =>
+        await ReadManifestAsync(channel, cancellationToken).ConfigureAwait(false) is { } manifest ? await _recovery.FindSnapshotAsync(manifest, cancellationToken).ConfigureAwait(false) : null;
+
     /// <summary>Keeps the log from <paramref name="fromLsn"/> on from being deleted, for a reader that is not a consumer. The same id again replaces the pin.</summary>
     /// <param name="channel">The channel.</param>
     /// <param name="pinId">Whose it is, at most 128 characters.</param>
