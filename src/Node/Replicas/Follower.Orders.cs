@@ -1,5 +1,4 @@
 using Baton.Core.Api;
-using Baton.Core.Wal;
 using Baton.Storage.Replicas;
 using Baton.Storage.Wal;
 
@@ -61,18 +60,9 @@ internal sealed partial class Follower
     /// <summary>One record.</summary>
     public Task<ReplicaPositionResponse> PositionAsync(long sessionId, long lsn, CancellationToken ct) => BorrowAsync(
         sessionId,
-        async (log, limit) =>
-        {
-            if (lsn >= log.FirstLsn && lsn <= log.LastLsn)
-            {
-                await foreach (var entry in log.ReadAsync(lsn, lsn, limit))
-                {
-                    return new ReplicaPositionResponse(lsn, entry.Term, WalRecordChecksum.Of(entry.Record));
-                }
-            }
-
-            throw new ApiException(ApiErrorCode.NotFound, $"the replica of channel {Channel} holds LSN {log.FirstLsn} to {log.LastLsn}, not {lsn}");
-        },
+        async (log, limit) => await log.PositionAsync(lsn, limit) is { } held
+            ? new ReplicaPositionResponse(lsn, held.Term, held.Crc)
+            : throw new ApiException(ApiErrorCode.NotFound, $"the replica of channel {Channel} holds LSN {log.FirstLsn} to {log.LastLsn}, not {lsn}"),
         ct);
 
     /// <summary>Drops every record above <paramref name="lsn"/>.</summary>

@@ -7,12 +7,18 @@ internal static class Eventually
 
     public static Task HoldsAsync(Func<bool> condition, string what) => HoldsAsync(() => Task.FromResult(condition()), what);
 
-    public static async Task HoldsAsync(Func<Task<bool>> condition, string what)
+    public static Task HoldsAsync(Func<Task<bool>> condition, string what) => HoldsAsync(condition, () => what);
+
+    public static async Task HoldsAsync(Func<Task<bool>> condition, Func<string> what)
     {
         using var limit = new CancellationTokenSource(Limit);
         while (!await condition())
         {
-            Assert.False(limit.IsCancellationRequested, $"not within {Limit.TotalSeconds} s: {what}");
+            if (limit.IsCancellationRequested)
+            {
+                Assert.Fail($"not within {Limit.TotalSeconds} s: {what()}");
+            }
+
             await Task.Delay(10);
         }
     }

@@ -21,10 +21,11 @@ internal sealed class TestNode : IAsyncDisposable
     public const string ClientSecret = "client-secret-of-the-test";
 
     private readonly WebApplication _app;
+    private readonly TempFolder _replicas;
 
-    private TestNode(WebApplication app, string id)
+    private TestNode(WebApplication app, string id, TempFolder replicas)
     {
-        _app = app;
+        (_app, _replicas) = (app, replicas);
         Id = id;
         var address = new Uri(app.Urls.First());
         Client = NewClient(address, ClientSecret);
@@ -66,6 +67,9 @@ internal sealed class TestNode : IAsyncDisposable
             ["ControlPlane:Key"] = ScriptedControlPlane.Key,
             ["Storage:ConnectionString"] = fixture.ConnectionString,
         };
+        // Its own unless the test gives it one, in which it then finds what an earlier node has left.
+        var replicas = new TempFolder();
+        values["Replicas:Folder"] = replicas.Path;
         foreach (var (key, value) in settings)
         {
             values[key] = value;
@@ -78,7 +82,7 @@ internal sealed class TestNode : IAsyncDisposable
             configure?.Invoke(builder);
         });
         await app.StartAsync();
-        return new TestNode(app, id);
+        return new TestNode(app, id, replicas);
     }
 
     /// <summary>A node that leads <paramref name="channel"/> at <paramref name="term"/>, by its join's assignments.</summary>
@@ -150,6 +154,7 @@ internal sealed class TestNode : IAsyncDisposable
         Client.Dispose();
         Control.Dispose();
         Anonymous.Dispose();
+        _replicas.Dispose();
     }
 
     private static HttpClient NewClient(Uri address, string? secret)
