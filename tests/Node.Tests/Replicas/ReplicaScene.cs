@@ -34,7 +34,9 @@ internal sealed class ReplicaScene : IAsyncDisposable
     public async Task<TestNode> LeadAsync(string channel, long term, string id, StorageFault? fault, params (string, string)[] settings)
     {
         Plane.Assign(id, new Assignment(channel, "leader", term, null));
-        var node = await TestNode.StartAsync(_fixture, Plane, id, fault, [.. Quick, .. settings]);
+        var node = fault is null
+            ? await TestNode.StartAsync(_fixture, Plane, id, [.. Quick, .. settings])
+            : await TestNode.StartAsync(_fixture, Plane, id, fault, [.. Quick, .. settings]);
         await node.LeadsAsync(channel, term);
         return node;
     }
