@@ -27,6 +27,7 @@ internal sealed class Load(LoadPlan plan, IReadOnlyList<Uri> channels, string se
     private readonly Samples[] _times = [.. Enumerable.Range(0, plan.Producers).Select(_ => new Samples())];
     private long _messages;
     private int _repeats;
+    private volatile bool _stopped;
 
     /// <summary>Messages acknowledged so far.</summary>
     public long Messages => Volatile.Read(ref _messages);
@@ -55,6 +56,9 @@ internal sealed class Load(LoadPlan plan, IReadOnlyList<Uri> channels, string se
         return all;
     }
 
+    /// <summary>No more writes: those under way are finished.</summary>
+    public void Stop() => _stopped = true;
+
     public Task RunAsync(CancellationToken ct)
     {
         var clock = Stopwatch.StartNew();
@@ -66,7 +70,7 @@ internal sealed class Load(LoadPlan plan, IReadOnlyList<Uri> channels, string se
     private async Task ProduceAsync(int producer, Stopwatch clock, CancellationToken ct)
     {
         var (messages, channel) = (new LoadMessages(plan.FirstProducer + producer, plan.Batch), ChannelOf(producer));
-        for (var sequence = 1L; clock.Elapsed < plan.Duration; sequence++)
+        for (var sequence = 1L; clock.Elapsed < plan.Duration && !_stopped; sequence++)
         {
             await WaitForTurnAsync(producer, sequence, clock, ct);
             var body = messages.Body(sequence);

@@ -15,7 +15,7 @@ internal static class NodeLoadBench
 {
     private static readonly TimeSpan RawAtMost = TimeSpan.FromSeconds(10);
 
-    /// <summary>Storage is in memory. A run that follows has its log deleted behind it: as far as it has been checked, if the check keeps up.</summary>
+    /// <summary>Storage is in memory. A run that follows has its log deleted behind it; a check that does not keep up finds its place deleted, and fails.</summary>
     private static readonly Dictionary<string, string> DeletedBehind = new(StringComparer.Ordinal)
     {
         ["Wal__MaxSegmentBytes"] = (64 * 1024 * 1024).ToString(CultureInfo.InvariantCulture),
@@ -29,7 +29,7 @@ internal static class NodeLoadBench
         var batch = Number("--batch", "Messages of one request.", 200, 1, 1_000);
         var producers = Number("--producers", "Producers at once.", 64, 1, 10_000);
         var channels = Number("--channels", "Channels, with as many producers each.", 1, 1, 256);
-        var follow = new Option<bool>("--follow") { Description = "Checks the log while it is written and has all but the last GiB deleted: for runs that would not fit in memory. The check takes its share of the machine; give a --rate that it can follow." };
+        var follow = new Option<bool>("--follow") { Description = "Checks the log while it is written and has all but the last GiB deleted: for runs that would not fit in memory. Give a --rate: the check takes its share of the machine, and the storage frees only every ten minutes what was deleted." };
         var command = new Command("node-load", "A node under appends in binary frames over HTTP, beside raw AppendBlock; its memory; and whether its log holds exactly what it acknowledged.") { seconds, rate, batch, producers, channels, follow };
         command.SetAction((parsed, ct) => RunAsync(
             new LoadPlan(parsed.GetValue(producers), parsed.GetValue(batch), parsed.GetValue(rate), TimeSpan.FromSeconds(parsed.GetValue(seconds))),
@@ -55,7 +55,7 @@ internal static class NodeLoadBench
             using var load = new Load(plan, [.. cluster.Channels.Select(c => new Uri(leader, $"channels/{c}/messages"))], cluster.Secrets.ClientSecret);
 
             // The host of the control plane comes first, then the node.
-            using var samples = new NodeSamples(cluster.ProcessIds[1], machine.Azurite.Process.Id, new Uri(leader, "metrics"), cluster.Secrets.ClientSecret, () => load.Messages);
+            using var samples = new NodeSamples(cluster.ProcessIds[1], machine.Azurite.Process.Id, new Uri(leader, "metrics"), cluster.Secrets.ClientSecret, load);
             LoadCheck[] checks = [.. cluster.Channels.Select((c, i) => new LoadCheck(store, c, load, i, plan.Producers, plan.Batch))];
             var started = System.Diagnostics.Stopwatch.GetTimestamp();
             var running = load.RunAsync(ct);
@@ -69,6 +69,11 @@ internal static class NodeLoadBench
             var raw = await Appends.RawRateAsync(storage, block, plan.Duration < RawAtMost ? plan.Duration : RawAtMost, ct);
             Print(plan, channels, load, elapsed, raw, block);
             Print(samples);
+            if (samples.StoppedAtBytes is { } held)
+            {
+                Console.WriteLine(Text($"Stopped after {elapsed.TotalSeconds:0} s, since the storage held {held / (1 << 20):N0} MiB in memory: give a lower --rate, and --follow."));
+            }
+
             return Report(checks, load);
         }
         finally

@@ -12,9 +12,12 @@ namespace Baton.Bench.Node;
 /// <param name="StorageBytes">Resident memory of the storage service.</param>
 internal sealed record NodeSample(TimeSpan At, long Messages, long WorkingSetBytes, long HeapBytes, long StorageBytes);
 
-/// <summary>Looks at the node once a second while it is under load.</summary>
-internal sealed class NodeSamples(int nodeProcessId, int storageProcessId, Uri metrics, string secret, Func<long> messages) : IDisposable
+/// <summary>Looks at the node once a second while it is under load, and stops the load before the storage, which is in memory, has too much of the machine's.</summary>
+internal sealed class NodeSamples(int nodeProcessId, int storageProcessId, Uri metrics, string secret, Load load) : IDisposable
 {
+    // Azurite itself refuses at half.
+    private const double StorageShare = 0.4;
+
     private const string HeapMetric = "dotnet_gc_heap_bytes ";
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
 
@@ -23,13 +26,23 @@ internal sealed class NodeSamples(int nodeProcessId, int storageProcessId, Uri m
 
     public IReadOnlyList<NodeSample> All => _samples;
 
+    /// <summary>Resident memory of the storage at which the load was stopped; null where it was not.</summary>
+    public long? StoppedAtBytes { get; private set; }
+
     /// <summary>Looks until <paramref name="ended"/> completes.</summary>
     public async Task RunAsync(Task ended, CancellationToken ct)
     {
         var clock = Stopwatch.StartNew();
         while (!ended.IsCompleted)
         {
-            _samples.Add(new NodeSample(clock.Elapsed, messages(), ResidentBytes(nodeProcessId), await HeapBytesAsync(ct), ResidentBytes(storageProcessId)));
+            var sample = new NodeSample(clock.Elapsed, load.Messages, ResidentBytes(nodeProcessId), await HeapBytesAsync(ct), ResidentBytes(storageProcessId));
+            _samples.Add(sample);
+            if (sample.StorageBytes > StorageShare * GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)
+            {
+                StoppedAtBytes ??= sample.StorageBytes;
+                load.Stop();
+            }
+
             await Task.WhenAny(ended, Task.Delay(Every, ct));
         }
     }
