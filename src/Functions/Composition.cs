@@ -46,6 +46,7 @@ internal static class Composition
         services.AddSingleton<TimelineStore>();
         services.AddSingleton<NodeFailover>();
         services.AddSingleton<OpenHints>();
+        services.AddSingleton<FastPath>();
         services.AddSingleton<ChannelControl>();
         return services;
     }

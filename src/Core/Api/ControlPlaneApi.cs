@@ -141,7 +141,11 @@ public enum FollowState
 }
 
 /// <summary>What a node should own now. <see cref="MustRejoin"/>: its incarnation is not the present one, so it owns nothing until it joins again.</summary>
-public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bool MustRejoin = false);
+public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bool MustRejoin = false)
+{
+    /// <summary>To a node that leaves: the channels of its beat that have a leader at a higher term now. For these it waits, and for no others: nobody takes those over. Null in other answers.</summary>
+    public IReadOnlyList<string>? TakenOver { get; init; }
+}
 
 /// <summary>One channel a node should own.</summary>
 /// <param name="Channel">Its name.</param>

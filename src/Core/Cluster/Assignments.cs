@@ -33,6 +33,25 @@ public static class Assignments
         return present ? new HeartbeatResponse(For(state, nodeId)) : new HeartbeatResponse([], MustRejoin: true);
     }
 
+    /// <summary>
+    /// The answer to a heartbeat of a node that leaves, by the state that its leaving has led to: it owns nothing, and of what it still serves, the channels that have
+    /// been given to others. The same beat on the same state has the same answer. A channel that nobody leads, for want of a live node, is not among them.
+    /// </summary>
+    public static HeartbeatResponse AnswerLeaving(ClusterState state, string nodeId, HeartbeatRequest beat)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(beat);
+        var present = state.Nodes.TryGetValue(nodeId, out var node) && node.Incarnation == beat.Incarnation;
+        return new HeartbeatResponse([], MustRejoin: !present)
+        {
+            TakenOver = [.. (beat.Channels ?? []).Where(c => IsTakenOver(state, c)).Select(c => c.Name)],
+        };
+    }
+
+    // At a higher term, whoever has it: also a later incarnation of the same node opens it, and fences this one.
+    private static bool IsTakenOver(ClusterState state, HeartbeatChannel? held) =>
+        held is { Name: not null, Role: Leader } && state.Channels.TryGetValue(held.Name, out var channel) && channel.Leader is not null && channel.Term > held.Term;
+
     private static Assignment? AssignmentOn(ClusterState state, string name, ChannelState channel, string nodeId)
     {
         var leader = EndpointOf(state, channel.Leader);

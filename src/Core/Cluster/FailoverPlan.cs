@@ -11,6 +11,9 @@ public enum FailureEvidenceKind
 
     /// <summary>An operator says so.</summary>
     Operator,
+
+    /// <summary>It says itself that it is about to stop. No suspicion, so no cooldown: it joins again as any other.</summary>
+    Leaving,
 }
 
 /// <summary>A report that a node has failed: evidence, not a verdict.</summary>

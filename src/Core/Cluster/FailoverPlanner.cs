@@ -23,7 +23,8 @@ public static class FailoverPlanner
             return Nothing(FailoverOutcome.UnknownNode, state);
         }
 
-        if (evidence.Incarnation < node.Incarnation)
+        // What a node says of itself counts for the incarnation that says it, as any heartbeat of its own.
+        if (evidence.Incarnation < node.Incarnation || (evidence.Kind == FailureEvidenceKind.Leaving && evidence.Incarnation != node.Incarnation))
         {
             return Nothing(FailoverOutcome.StaleEvidence, state);
         }

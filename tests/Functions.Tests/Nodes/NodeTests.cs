@@ -209,7 +209,7 @@ public sealed class NodeTests(AzuriteFixture azurite)
         plane.CallAsync<NodeJoin>((f, r) => f.RunAsync(r, default), new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", nodeId));
 
     private static async Task<HeartbeatResponse> BeatAsync(ControlPlane plane, string nodeId, long incarnation) =>
-        (await plane.CallAsync<NodeHeartbeat>((f, r) => f.RunAsync(r, default), new HeartbeatRequest(incarnation, []), ("nodeId", nodeId))).Read<HeartbeatResponse>();
+        (await plane.CallAsync<NodeHeartbeat>(async (f, r) => (await f.RunAsync(r, default)).Answer, new HeartbeatRequest(incarnation, []), ("nodeId", nodeId))).Read<HeartbeatResponse>();
 
     private static Task<Answer> CreateAsync(ControlPlane plane, string channel) =>
         plane.CallAsync<ChannelCreate>((f, r) => f.RunAsync(r, default), new CreateChannelRequest(), ("name", channel));
