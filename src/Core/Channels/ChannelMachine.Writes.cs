@@ -43,6 +43,22 @@ public sealed partial class ChannelMachine
     /// <summary>Prepares the rollback of transaction <paramref name="txnId"/>. A rollback by its writer that is in the log already is answered again.</summary>
     public Prepared<WriteAnswer> PrepareRollback(long txnId, DateTimeOffset now) => PrepareEnd(txnId, TransactionState.RolledBack, now);
 
+    /// <summary>
+    /// Prepares the record that ends what has expired, where no other record comes to do so; null while nothing has. The clock that counts is the one of time ticks, so
+    /// that what <paramref name="now"/> shows is only a reason to look: after a step back of the wall clock nothing expires before that clock is there again.
+    /// Transactions that were replicated never expire, so a secondary has no use for it.
+    /// </summary>
+    public Prepared<WriteAnswer>? PrepareTimeTick(DateTimeOffset now)
+    {
+        if (_transactions.EarliestExpiryTick is not { } expiry || expiry > TickAt(now))
+        {
+            return null;
+        }
+
+        var tick = NextTick(now);
+        return Append(new WriteAnswer(LastLsn + 1, LastLsn + 1, tick), [new WalRecord { Type = WalRecordType.TimeTick, TimeTick = tick }]);
+    }
+
     private Prepared<WriteAnswer> PrepareMessages(AppendRequest request, long? txnId, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(request);

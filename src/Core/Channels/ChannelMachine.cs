@@ -85,6 +85,9 @@ public sealed partial class ChannelMachine
     /// <summary>How many there are of them.</summary>
     public int OpenTransactionCount => _transactions.OpenCount;
 
+    /// <summary>When the first open transaction expires, by the clock of time ticks (UTC, rounded up to the millisecond); null where none ever does. Look again when the wall clock shows it: see <see cref="PrepareTimeTick"/>.</summary>
+    public DateTimeOffset? NextExpiry => _transactions.EarliestExpiryTick is { } tick ? TimeTicks.ToInstant(tick + TimeTicks.PerMillisecond - 1) : null;
+
     /// <summary>The record of a broadcast on a vchannel of this channel, where it is in the log and still remembered.</summary>
     public BroadcastResult? FindBroadcast(long broadcastId, string vchannel) => _broadcasts.Find(broadcastId, vchannel);
 
@@ -177,10 +180,12 @@ public sealed partial class ChannelMachine
     // A tick is never below one that a client was answered by, even when the clock goes back: what was called expired is expired in the log.
     private long NextTick(DateTimeOffset now)
     {
-        var tick = Math.Max(HybridClock.Next(LastTimeTick, now), _transactions.Observed);
+        var tick = TickAt(now);
         _transactions.Observe(tick);
         return tick;
     }
+
+    private long TickAt(DateTimeOffset now) => Math.Max(HybridClock.Next(LastTimeTick, now), _transactions.Observed);
 
     private static Prepared<T> Refuse<T>(ApiError error)
         where T : class => new(error, null, [], 0, exclusive: false);

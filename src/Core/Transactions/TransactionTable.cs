@@ -56,6 +56,9 @@ public sealed class TransactionTable(TransactionLimits limits)
     /// <summary>LSN of the earliest begin that is still open, or null.</summary>
     public long? EarliestBeginLsn => _open.Count == 0 ? null : _open.Values.Min(s => s.BeginLsn);
 
+    /// <summary>The tick from which the first open session is expired, or null where none ever is.</summary>
+    public long? EarliestExpiryTick => _open.Values.Min(s => s.ExpiresAtTick);
+
     /// <summary>
     /// Takes note of the present tick. A session that was refused as expired stays so even if the clock goes back; the session itself
     /// is ended by the next record, whose tick is at or above what was observed.

@@ -43,6 +43,9 @@ internal sealed class LiveChannel(string cluster = "c1", string channel = "ch1",
 
     public Prepared<WriteAnswer> Rollback(long txnId) => Written(Do(Machine.PrepareRollback(txnId, Now)));
 
+    /// <summary>Ends what has expired, as the channel's owner does where nothing else comes; false where nothing has.</summary>
+    public bool Tick() => Machine.PrepareTimeTick(Now) is { } prepared && Written(Do(prepared)) is not null;
+
     public Prepared<BroadcastResult> Control(long broadcastId, BroadcastMessage message, string? vchannel = null)
     {
         vchannel ??= Machine.Channel;
