@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Azure.Storage.Blobs;
+using Azure.Storage.Blobs.Specialized;
 using Baton.Core.Api;
 using Baton.Node.Tests.Harness;
 
@@ -210,21 +212,34 @@ public sealed class OpeningFromSnapshotTests(NodeFixture fixture)
         (string, string)[] settings = [Every100, ("Wal:MaxSegmentBlocks", "3"), ("Wal:RetainBytes", "0"), ("Wal:SnapshotsKept", "1")];
         await using var node = await TestNode.LeadingAsync(fixture, plane, channel, settings: settings);
         await TestNode.OkAsync<ControlResponse>(pair.ChangeAsync(node, 1, pair.Replicated));
+        var first = await LitterAsync(channel, lsn: 1);
         await GrowAsync(node, channel, 99);
         await SnapshotsAsync(node, 1);
+        await SweptAsync(first);
         foreach (var _ in Enumerable.Range(0, 3))
         {
             await GrowAsync(node, channel, 33);
         }
 
+        var litter = await LitterAsync(channel, lsn: 2);
         await TestNode.OkAsync<ControlResponse>(pair.ChangeAsync(node, 2, pair.Replicating));
         await SnapshotsAsync(node, 2);
-        await Task.Delay(500);
+        await SweptAsync(litter);
         Assert.Equal(1, (await node.ReadAsync(channel, "all")).Messages[0].Lsn);
 
         await TestNode.OkAsync<ReplicateResponse>(pair.ReplicateAsync(node, [.. Enumerable.Range(1, 100).Select(i => Pair.Plain(i, 10 + i, "m"))]));
         await Eventually.HoldsAsync(async () => await FirstAvailableAsync(node, channel, 1, "all") is not null, "what the source has taken is deleted");
     }
+
+    /// <summary>A segment that no manifest has, of a term below any: the sweep that ends the taking of a snapshot deletes it, when everything else is deleted.</summary>
+    private async Task<AppendBlobClient> LitterAsync(string channel, long lsn)
+    {
+        var blob = new BlobServiceClient(fixture.ConnectionString).GetBlobContainerClient("wal").GetAppendBlobClient($"{channel}/{0:D10}-{lsn:D20}.seg");
+        await blob.CreateAsync();
+        return blob;
+    }
+
+    private static Task SweptAsync(AppendBlobClient litter) => Eventually.HoldsAsync(async () => !(await litter.ExistsAsync()).Value, $"{litter.Name} is swept");
 
     private static string Pending(string channel) => $"baton_node_broadcast_acks_pending{{channel=\"{channel}\"}}";
 
