@@ -29,7 +29,8 @@ internal static class NodeApplication
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
-        builder.Logging.ClearProviders().AddSimpleConsole(console => (console.SingleLine, console.UseUtcTimestamp, console.TimestampFormat) = (true, true, "yyyy-MM-ddTHH:mm:ss.fffZ "));
+        builder.Logging.ClearProviders();
+        LogOutput.Add(builder);
         AddSettings(builder);
         AddServices(builder.Services);
         configure?.Invoke(builder);
@@ -48,6 +49,7 @@ internal static class NodeApplication
         app.UseProblemAnswers();
         app.UseRouting();
         app.UseAccessCheck();
+        app.UseTermHeader();
         app.MapStatus();
         app.MapLeadership();
         app.MapMessages();
@@ -85,6 +87,9 @@ internal static class NodeApplication
         services.AddSingleton<IValidateOptions<WalOptions>>(new SettingsOfOthers<WalOptions>(o => o.Validate()));
         services.AddSingleton<IValidateOptions<ReplicaLogOptions>>(new SettingsOfOthers<ReplicaLogOptions>(o => o.Validate()));
         services.AddSingleton<IValidateOptions<FollowSettings>>(new SettingsOfOthers<FollowSettings>(o => o.Validate()));
+
+        // Leaving is a part of stopping, and what the host gives requests and logs to end stays as it is.
+        services.Configure<HostOptions>(host => host.ShutdownTimeout += TimeSpan.FromMilliseconds(builder.Configuration.GetValue($"{NodeSettings.Section}:{nameof(NodeSettings.DrainTimeoutMs)}", new NodeSettings().DrainTimeoutMs)));
         if (builder.Configuration.GetValue<bool>(StdinWatch.Setting))
         {
             services.AddHostedService<StdinWatch>();
@@ -107,6 +112,7 @@ internal static class NodeApplication
         services.AddSingleton<LeaderHints>();
         services.AddSingleton<BodyBudget>();
         services.AddSingleton<WaitingReaders>();
+        services.AddSingleton(s => new SnapshotTurns(s.GetRequiredService<IOptions<NodeSettings>>().Value.MaxSnapshotsAtOnce));
         services.AddSingleton<ChannelOpener>();
         services.AddSingleton<ChannelTable>();
         services.AddSingleton(s => new FeedClient(
@@ -116,6 +122,8 @@ internal static class NodeApplication
             s.GetRequiredService<IOptions<FollowSettings>>(),
             s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ReplicaTable>();
+        services.AddSingleton<EarlyBeat>();
+        services.AddSingleton<Drain>();
         services.AddSingleton<Membership>();
         services.AddHostedService(s => s.GetRequiredService<Membership>());
     }

@@ -1,4 +1,5 @@
 using Baton.Node;
+using Baton.Node.Leadership;
 using Microsoft.Extensions.Options;
 
 WebApplication app;
@@ -20,7 +21,8 @@ catch (Exception e) when (e is OptionsValidationException or AggregateException 
 
 await using (app)
 {
+    // Running ends with everything disposed of.
+    var membership = app.Services.GetRequiredService<Membership>();
     await app.RunAsync();
+    return membership.ExitCode;
 }
-
-return 0;

@@ -157,6 +157,9 @@ public sealed class LocalCluster : IAsyncDisposable
             ["ControlPlane__Key"] = Secrets.FunctionKey,
             ["Storage__ConnectionString"] = _options.StorageConnectionString,
             ["ExitWhenStdinCloses"] = "true",
+
+            // All nodes are stopped together, perhaps without a control plane: none must wait for long to be taken over from.
+            ["Node__DrainTimeoutMs"] = "3000",
         };
         foreach (var (key, value) in _options.NodeSettings)
         {
@@ -179,6 +182,22 @@ public sealed class LocalCluster : IAsyncDisposable
 
     /// <summary>SIGKILL to a node.</summary>
     public Task KillNodeAsync(int index) => _nodes[index]?.KillAsync() ?? Task.CompletedTask;
+
+    /// <summary>SIGTERM to a node, which leaves its cluster in order. Completes with its exit code when it has ended.</summary>
+    public async Task<int> StopNodeAsync(int index, CancellationToken cancellationToken)
+    {
+        var node = _nodes[index] ?? throw new InvalidOperationException($"Node {NodeId(index)} was never started.");
+        await node.TerminateAsync(cancellationToken);
+        return await WaitForNodeExitAsync(index, cancellationToken);
+    }
+
+    /// <summary>Completes with a node's exit code when it has ended, by whatever means.</summary>
+    public async Task<int> WaitForNodeExitAsync(int index, CancellationToken cancellationToken)
+    {
+        var node = _nodes[index] ?? throw new InvalidOperationException($"Node {NodeId(index)} was never started.");
+        await node.WaitForExitAsync(cancellationToken);
+        return node.ExitCode;
+    }
 
     /// <summary>SIGKILL to everything of this cluster.</summary>
     public Task KillEverythingAsync() => Task.WhenAll(Enumerable.Range(0, _nodes.Length).Select(KillNodeAsync).Append(KillControlPlaneAsync()));

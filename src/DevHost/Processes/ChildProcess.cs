@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Threading.Channels;
 
 namespace Baton.DevHost.Processes;
@@ -131,6 +132,20 @@ public sealed class ChildProcess : IAsyncDisposable
         }
 
         await _process.WaitForExitAsync();
+    }
+
+    /// <summary>SIGTERM, as a supervisor sends it, or the end of standard input where there are no signals. Does not wait.</summary>
+    public async Task TerminateAsync(CancellationToken cancellationToken)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            _process.StandardInput.Close();
+            return;
+        }
+
+        // .NET can send no signal but SIGKILL by itself.
+        using var kill = Process.Start("kill", ["-TERM", Id.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync(cancellationToken);
     }
 
     /// <summary>Asks the process to stop by ending its standard input, and kills it when it has not after ten seconds.</summary>

@@ -13,12 +13,13 @@ internal sealed partial class ChannelOpener(
     ControlPlaneClient controlPlane,
     LeaderHints hints,
     NodeMetrics metrics,
+    SnapshotTurns snapshotTurns,
     IOptions<NodeSettings> node,
     IOptions<ClusterSettings> cluster,
     TimeProvider time,
     ILogger<LedChannel> log)
 {
-    private readonly ChannelSurroundings _around = new(time, metrics, hints, TimeSpan.FromMilliseconds(node.Value.AckFlushTimeoutMs), node.Value.SnapshotEveryRecords, log);
+    private readonly ChannelSurroundings _around = new(time, metrics, hints, TimeSpan.FromMilliseconds(node.Value.AckFlushTimeoutMs), node.Value.SnapshotEveryRecords, snapshotTurns, log);
 
     /// <summary>What a request gets that came to the wrong node.</summary>
     public Core.Api.ApiException NotLeader(string channel) => _around.NotLeader(channel);

@@ -24,6 +24,15 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
     /// <summary>Everything led now.</summary>
     public IReadOnlyList<LedChannel> Held() => [.. _slots.Values.Select(s => s.Current).OfType<LedChannel>().Where(c => !c.Ended)];
 
+    /// <summary>It leads something, or is about to open or close it.</summary>
+    public bool OwnsAny => _slots.Values.Any(s => s.Current is { Ended: false } || s.Turn.CurrentCount == 0);
+
+    /// <summary>It has led something since the process began.</summary>
+    public bool HasLed => _slots.Values.Any(s => s.HasLed);
+
+    /// <summary>The highest term of the channel that was held, given up or met here; 0 = none.</summary>
+    public long TermSeen(string channel) => _slots.TryGetValue(channel, out var slot) ? slot.SeenTerm : 0;
+
     /// <summary>Completes with the reason when this node must let go of everything and join again: only a new term can repair it.</summary>
     public Task<string> TroubleAsync() => Volatile.Read(ref _trouble).Task;
 
@@ -136,6 +145,7 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
         {
             var led = await opener.OpenAsync(channel, term);
             slot.SeenTerm = term;
+            slot.HasLed = true;
             slot.Current = led;
             slot.Watch = WatchAsync(slot, led);
             return led;
@@ -230,6 +240,7 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
     private sealed class Slot
     {
         private volatile LedChannel? _current;
+        private volatile bool _hasLed;
         private long _seenTerm;
 
         public SemaphoreSlim Turn { get; } = new(1, 1);
@@ -238,6 +249,13 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
         {
             get => _current;
             set => _current = value;
+        }
+
+        /// <summary>It was led here, at whatever term.</summary>
+        public bool HasLed
+        {
+            get => _hasLed;
+            set => _hasLed = value;
         }
 
         /// <summary>The highest term held, given up or met here.</summary>

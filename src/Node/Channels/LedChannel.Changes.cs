@@ -166,6 +166,7 @@ internal sealed partial class LedChannel
             {
                 var applied = _machine.Apply(append.FirstLsn + i, records[i]);
                 _sizes.Apply(records[i]);
+                WatchExpiry(records[i]);
                 if (_sizes.Count > MaxSizesKept)
                 {
                     _sizes.Keep([.. _machine.OpenTransactions.Select(t => t.TxnId)]);
@@ -253,9 +254,9 @@ internal sealed partial class LedChannel
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Channel {Channel} (term {Term}) took a replicate configuration by broadcast {BroadcastId}: forceUpdate={ForceUpdate} ignored={Ignored}; role {Role}, {RolledBack} transactions rolled back")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Channel {Channel} (term {Term}) took a replicate configuration by broadcast {BroadcastId}: forceUpdate={forceUpdate} ignored={Ignored}; role {Role}, {RolledBack} transactions rolled back")]
     private static partial void LogConfiguration(ILogger log, string channel, long term, long broadcastId, bool forceUpdate, bool ignored, Core.Replication.ClusterRole role, int rolledBack);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Channel {Channel} rolled back transaction {TxnId} by broadcast {BroadcastId}: forceUpdate={ForceUpdate}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Channel {Channel} rolled back transaction {TxnId} by broadcast {BroadcastId}: forceUpdate={forceUpdate}")]
     private static partial void LogRolledBack(ILogger log, string channel, long txnId, long broadcastId, bool forceUpdate);
 }

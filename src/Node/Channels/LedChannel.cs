@@ -50,7 +50,8 @@ internal sealed partial class LedChannel : IAsyncDisposable
         (_machine, _writer, _store, _acks, _sizes, _around) = (machine, writer, store, acks, sizes, around);
         (Name, Term, _confirmedLsn, _openTransactions) = (machine.Channel, writer.Term, machine.LastConfirmedLsn, machine.OpenTransactionCount);
         _feed = new LeaderFeed(writer.LastDurableLsn);
-        _snapshots = new SnapshotWorker(machine.Channel, around.SnapshotEveryRecords, TakeSnapshotAsync, around.Metrics, around.Log);
+        _snapshots = new SnapshotWorker(machine.Channel, around.SnapshotEveryRecords, around.SnapshotTurns, TakeSnapshotAsync, around.Metrics, around.Log);
+        _expiry = new ExpiryWatch(EndExpiredAsync, around.Time);
     }
 
     /// <summary>The channel.</summary>
@@ -83,12 +84,13 @@ internal sealed partial class LedChannel : IAsyncDisposable
     /// <summary>What a heartbeat says of it. Waits for nothing, not even for a change of configuration that is being written.</summary>
     public HeartbeatChannel Heartbeat() => new(Name, Term, LeaderRole, LastDurableLsn, Volatile.Read(ref _confirmedLsn));
 
-    /// <summary>Where it stands.</summary>
+    /// <summary>Where it stands. Waits for the channel's turn and for nothing else: a log that is full or slow is when somebody looks.</summary>
     public async Task<ChannelStatus> StatusAsync()
     {
-        await EnterAsync();
+        await _exclusive.WaitAsync();
         try
         {
+            ThrowIfEnded();
             return new ChannelStatus(
                 Name, LeaderRole, Term, LastDurableLsn, _machine.LastTimeTick, _machine.Role, _machine.Checkpoint, [.. _machine.OpenTransactions.Select(t => t.TxnId)], _machine.LastConfirmedLsn, _feed.Replicas());
         }
@@ -155,6 +157,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     {
         End(LeadershipEnd.Closed);
         await _snapshots.DisposeAsync();
+        await _expiry.DisposeAsync();
         await _exclusive.WaitAsync();
         try
         {
@@ -168,7 +171,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
         await _acks.DisposeAsync();
     }
 
-    /// <summary>Starts the watch over the log, the acks still owed, and a snapshot where the opening had to read so much that the next one should not.</summary>
+    /// <summary>Starts the watch over the log and over open transactions, the acks still owed, and a snapshot where the opening had to read so much that the next one should not.</summary>
     public void Start(ChannelRecovery recovery)
     {
         foreach (var ack in recovery.Owed)
@@ -179,6 +182,10 @@ internal sealed partial class LedChannel : IAsyncDisposable
         _writer.Observe(_feed);
         _ = WatchLogAsync();
         _snapshots.Grown(recovery.Records, recovery.PayloadBytes);
+        if (_machine.NextExpiry is not null)
+        {
+            _expiry.Begun();
+        }
     }
 
     private AppendResponse Written(WriteAnswer answer) => new(answer.FirstLsn, answer.LastLsn, answer.TimeTick, Term);

@@ -9,10 +9,11 @@ namespace Baton.Node.Channels;
 /// </summary>
 /// <param name="channel">The channel.</param>
 /// <param name="everyRecords">Records after which a snapshot is due.</param>
+/// <param name="turns">How many channels of the node may take one at the same time.</param>
 /// <param name="take">Takes one. False where the channel has ended.</param>
 /// <param name="metrics">Counts them.</param>
 /// <param name="log">Is told of failures.</param>
-internal sealed partial class SnapshotWorker(string channel, int everyRecords, Func<CancellationToken, Task<bool>> take, NodeMetrics metrics, ILogger log) : IAsyncDisposable
+internal sealed partial class SnapshotWorker(string channel, int everyRecords, SnapshotTurns turns, Func<CancellationToken, Task<bool>> take, NodeMetrics metrics, ILogger log) : IAsyncDisposable
 {
     /// <summary>Payload after which a snapshot is due, however few the records: it bounds what an opening has to read.</summary>
     public const long EveryBytes = 64L * 1024 * 1024;
@@ -64,6 +65,7 @@ internal sealed partial class SnapshotWorker(string channel, int everyRecords, F
         {
             try
             {
+                using var turn = await turns.TakeAsync(_stop.Token);
                 if (!await take(_stop.Token))
                 {
                     End();

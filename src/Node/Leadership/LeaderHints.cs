@@ -17,6 +17,9 @@ internal sealed partial class LeaderHints(ControlPlaneClient controlPlane, IOpti
     private DateTimeOffset _askedAt = DateTimeOffset.MinValue;
     private Task _refresh = Task.CompletedTask;
 
+    /// <summary>Is called with each route that was read.</summary>
+    public Action<RouteView>? RouteRead { get; set; }
+
     /// <summary>The leader of <paramref name="channel"/> as last heard, unless that is this node: it has just said that it does not lead.</summary>
     public LeaderHint? Find(string channel)
     {
@@ -45,6 +48,8 @@ internal sealed partial class LeaderHints(ControlPlaneClient controlPlane, IOpti
             {
                 _route = route;
             }
+
+            RouteRead?.Invoke(route);
         }
         catch (ControlPlaneException e)
         {

@@ -3,6 +3,7 @@ using Baton.Core.Api;
 using Baton.Node.Access;
 using Baton.Node.Answers;
 using Baton.Node.Channels;
+using Baton.Node.Leadership;
 using Baton.Node.Replicas;
 
 namespace Baton.Node.Messages;
@@ -23,8 +24,7 @@ internal static class MessageEndpoints
         return Results.Json(await channels.Led(channel).AppendAsync(write), BatonJson.Options);
     }
 
-    private static async Task<IResult> ReadAsync(
-        string channel, HttpContext context, ChannelTable channels, ReplicaTable replicas, WaitingReaders readers, IHostApplicationLifetime lifetime)
+    private static async Task<IResult> ReadAsync(string channel, HttpContext context, ChannelTable channels, ReplicaTable replicas, WaitingReaders readers, Drain drain)
     {
         ChannelNames.Check(channel);
         var query = context.Request.Query;
@@ -42,7 +42,7 @@ internal static class MessageEndpoints
         using var place = wait > TimeSpan.Zero ? readers.Enter() : null;
 
         // A node that stops waits for its requests: none of them may wait for a minute.
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Over);
         try
         {
             var showTokens = context.CallerOf() == Caller.Control;

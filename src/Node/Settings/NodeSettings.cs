@@ -47,6 +47,24 @@ internal sealed class NodeSettings
     /// <summary>Reads that may wait at once for a channel to grow (<c>waitMs</c> above 0). Each holds a connection and a few KiB; what comes beyond is answered 429.</summary>
     public int MaxWaitingReaders { get; set; } = 10_000;
 
+    /// <summary>Snapshots that the channels of this node take at the same time. More are done sooner when many are due at once; each is in memory whole while it is written, and takes its share of the storage from the appends.</summary>
+    public int MaxSnapshotsAtOnce { get; set; } = 2;
+
+    /// <summary>
+    /// Milliseconds that a node which is told to stop serves on until others have taken its channels over. Longer suits channels that take long to open; whoever stops the process must wait
+    /// for that long, and for the closing after it, before killing it.
+    /// </summary>
+    public int DrainTimeoutMs { get; set; } = 10_000;
+
+    /// <summary>
+    /// Milliseconds without a successful join or heartbeat after which a node that has lost everything it owned ends with exit code 3, to be started anew. Shorter tries a fresh process sooner;
+    /// it must be longer than the control plane may be away for an upgrade, or idle nodes end with each.
+    /// </summary>
+    public int RejoinTimeoutMs { get; set; } = 60_000;
+
+    /// <summary>How logs are printed: <c>text</c>, a line each to read; <c>json</c>, an object a line with every named property, for machines.</summary>
+    public string LogFormat { get; set; } = LogOutput.Text;
+
     /// <summary>Failure domain, if any.</summary>
     public string? Zone { get; set; }
 
@@ -118,6 +136,14 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
         CheckRange(wrong, "Node:SnapshotEveryRecords", options.SnapshotEveryRecords, 100, 10_000_000);
         CheckRange(wrong, "Node:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, RequestLimits.BodyBytes, 1L << 40);
         CheckRange(wrong, "Node:MaxWaitingReaders", options.MaxWaitingReaders, 1, 1_000_000);
+        CheckRange(wrong, "Node:MaxSnapshotsAtOnce", options.MaxSnapshotsAtOnce, 1, 1_000);
+        CheckRange(wrong, "Node:DrainTimeoutMs", options.DrainTimeoutMs, 0, 600_000);
+        CheckRange(wrong, "Node:RejoinTimeoutMs", options.RejoinTimeoutMs, 1_000, 3_600_000);
+        if (options.LogFormat is not (LogOutput.Text or LogOutput.Json))
+        {
+            wrong.Add($"Node:LogFormat is \"{options.LogFormat}\": give {LogOutput.Text} or {LogOutput.Json}.");
+        }
+
         if (options.Capacity is { } capacity)
         {
             CheckRange(wrong, "Node:Capacity", capacity, 1, 1_000_000);

@@ -30,6 +30,18 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
     /// <summary>The last heartbeat of each node.</summary>
     public ConcurrentDictionary<string, HeartbeatRequest> Heartbeats { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Heartbeats answered, in the order they came, those of leaving nodes not among them.</summary>
+    public ConcurrentQueue<(string NodeId, HeartbeatRequest Beat)> Beats { get; } = new();
+
+    /// <summary>Heartbeats of nodes that said that they leave.</summary>
+    public ConcurrentQueue<(string NodeId, HeartbeatRequest Beat)> Leavings { get; } = new();
+
+    /// <summary>What a leaving node hears is taken over.</summary>
+    public string[] TakenOver { get; set; } = [];
+
+    /// <summary>Joins and heartbeats that were answered 503.</summary>
+    public int Refused;
+
     /// <summary>What <c>GET /api/route</c> answers.</summary>
     public RouteView Route { get; set; } = new(1, new Dictionary<string, RouteEntry>(StringComparer.Ordinal));
 
@@ -38,6 +50,9 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
 
     /// <summary>Acks that were answered 503.</summary>
     public int AcksRefused;
+
+    /// <summary>While false, joins are answered 503.</summary>
+    public bool TakesJoins { get; set; } = true;
 
     /// <summary>While false, joins and heartbeats are answered 503.</summary>
     public bool TakesHeartbeats { get; set; } = true;
@@ -76,8 +91,9 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
         });
         app.MapPut("/api/nodes/{id}", async (string id, HttpContext context) =>
         {
-            if (!TakesHeartbeats)
+            if (!TakesHeartbeats || !TakesJoins)
             {
+                Interlocked.Increment(ref Refused);
                 return Results.StatusCode(503);
             }
 
@@ -91,12 +107,20 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
         {
             if (!TakesHeartbeats)
             {
+                Interlocked.Increment(ref Refused);
                 return Results.StatusCode(503);
             }
 
             var beat = (await context.Request.ReadFromJsonAsync<HeartbeatRequest>(BatonJson.Options))!;
+            if (beat.Leaving)
+            {
+                Leavings.Enqueue((id, beat));
+                return Results.Json(new HeartbeatResponse([]) { TakenOver = TakenOver }, BatonJson.Options);
+            }
+
             var mustRejoin = _incarnations.GetValueOrDefault(id) != beat.Incarnation;
             Heartbeats[id] = beat;
+            Beats.Enqueue((id, beat));
             return Results.Json(new HeartbeatResponse(_assignments.GetValueOrDefault(id, []), mustRejoin), BatonJson.Options);
         });
         app.MapPost("/api/broadcasts/{id:long}/acks", async (long id, HttpContext context) =>

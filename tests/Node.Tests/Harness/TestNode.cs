@@ -46,12 +46,25 @@ internal sealed class TestNode : IAsyncDisposable
     public static Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id = "node-1", params (string Key, string Value)[] settings) =>
         StartAsync(fixture, plane, id, configure: null, settings);
 
-    public static Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id, StorageFault fault, params (string Key, string Value)[] settings)
-    {
-        var options = new StorageOptions { ConnectionString = fixture.ConnectionString };
-        var storage = BatonStorage.Open(options, configureBlobs: blobs => blobs.AddPolicy(fault, HttpPipelinePosition.PerRetry));
-        return StartAsync(fixture, plane, id, builder => builder.Services.AddSingleton(storage), settings);
-    }
+    public static Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id, StorageFault? fault, params (string Key, string Value)[] settings) =>
+        StartAsync(fixture, plane, id, fault, TimeProvider.System, settings);
+
+    /// <summary>A node whose clock the test sets.</summary>
+    public static Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id, StorageFault? fault, TimeProvider time, params (string Key, string Value)[] settings) =>
+        StartAsync(
+            fixture,
+            plane,
+            id,
+            builder =>
+            {
+                builder.Services.AddSingleton(time);
+                if (fault is not null)
+                {
+                    var options = new StorageOptions { ConnectionString = fixture.ConnectionString };
+                    builder.Services.AddSingleton(BatonStorage.Open(options, configureBlobs: blobs => blobs.AddPolicy(fault, HttpPipelinePosition.PerRetry)));
+                }
+            },
+            settings);
 
     public static async Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id, Action<WebApplicationBuilder>? configure, params (string Key, string Value)[] settings)
     {
@@ -60,6 +73,9 @@ internal sealed class TestNode : IAsyncDisposable
             ["Node:Id"] = id,
             ["Node:ListenPort"] = "0",
             ["Node:HeartbeatIntervalMs"] = "50",
+
+            // A control plane that a test has silenced does not say goodbye either.
+            ["Node:DrainTimeoutMs"] = "300",
             ["Cluster:Id"] = ClusterId,
             ["Cluster:Secret"] = ControlSecret,
             ["Cluster:ClientSecret"] = ClientSecret,

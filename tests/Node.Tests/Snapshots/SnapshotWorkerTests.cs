@@ -5,12 +5,15 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Baton.Node.Tests.Snapshots;
 
-public sealed class SnapshotWorkerTests
+public sealed class SnapshotWorkerTests : IDisposable
 {
     private readonly NodeMetrics _metrics = new();
+    private readonly SnapshotTurns _turns = new(1);
     private int _taken;
 
     private int Taken => Volatile.Read(ref _taken);
+
+    public void Dispose() => _turns.Dispose();
 
     [Fact]
     public async Task A_snapshot_is_due_after_so_many_records()
@@ -99,7 +102,60 @@ public sealed class SnapshotWorkerTests
         Assert.Equal(0, Failures());
     }
 
-    private SnapshotWorker New(Func<CancellationToken, Task<bool>> take) => new("ch", 100, take, _metrics, NullLogger.Instance);
+    [Fact]
+    public async Task Channels_take_theirs_in_turn_in_the_order_of_asking()
+    {
+        using var go = new SemaphoreSlim(0);
+        var order = new System.Collections.Concurrent.ConcurrentQueue<int>();
+        SnapshotWorker Channel(int number) => New(async ct =>
+        {
+            order.Enqueue(number);
+            await go.WaitAsync(ct);
+            return true;
+        });
+        await using var first = Channel(1);
+        await using var second = Channel(2);
+        await using var third = Channel(3);
+        foreach (var (channel, waiting) in new[] { (first, 0), (second, 1), (third, 2) })
+        {
+            channel.Grown(100, 0);
+            await Eventually.HoldsAsync(() => order.Count == 1 && _turns.Waiting == waiting, "it has its turn, or waits for one");
+        }
+
+        go.Release();
+        await Eventually.HoldsAsync(() => order.Count == 2, "the second has its turn");
+        go.Release();
+        await Eventually.HoldsAsync(() => order.Count == 3, "the third has its turn");
+        go.Release();
+        Assert.Equal([1, 2, 3], order);
+    }
+
+    [Fact]
+    public async Task Who_waits_for_a_turn_waits_no_longer_than_its_channel_lives_and_the_turn_is_not_lost()
+    {
+        using var go = new SemaphoreSlim(0);
+        await using var first = New(async ct =>
+        {
+            Interlocked.Increment(ref _taken);
+            await go.WaitAsync(ct);
+            return true;
+        });
+        var second = New(CountAsync);
+        await using var third = New(CountAsync);
+        first.Grown(100, 0);
+        await Eventually.HoldsAsync(() => Taken == 1, "the first has its turn");
+        second.Grown(100, 0);
+        await Eventually.HoldsAsync(() => _turns.Waiting == 1, "the second waits");
+
+        await second.DisposeAsync();
+        Assert.Equal((1, 0), (Taken, _turns.Waiting));
+        third.Grown(100, 0);
+        go.Release();
+        await Eventually.HoldsAsync(() => Taken == 2, "the third has the turn");
+        Assert.Equal(0, Failures());
+    }
+
+    private SnapshotWorker New(Func<CancellationToken, Task<bool>> take) => new("ch", 100, _turns, take, _metrics, NullLogger.Instance);
 
     private Task<bool> CountAsync(CancellationToken ct)
     {
