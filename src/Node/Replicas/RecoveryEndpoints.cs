@@ -2,6 +2,7 @@ using Baton.Core.Api;
 using Baton.Node.Access;
 using Baton.Node.Answers;
 using Baton.Node.Channels;
+using Baton.Node.Leadership;
 
 namespace Baton.Node.Replicas;
 
@@ -25,13 +26,13 @@ internal static class RecoveryEndpoints
 
     private static void Map<T>(IEndpointRouteBuilder routes, string step, Action<T> check, Func<Follower, T, CancellationToken, Task<object>> run)
         where T : class =>
-        routes.MapPost($"/replicas/{{channel}}/{step}", async (string channel, HttpContext context, ReplicaTable replicas, IHostApplicationLifetime lifetime) =>
+        routes.MapPost($"/replicas/{{channel}}/{step}", async (string channel, HttpContext context, ReplicaTable replicas, Drain drain) =>
         {
             ChannelNames.Check(channel);
             var request = await JsonBody.ReadAsync<T>(context.Request);
             check(request);
             var follower = replicas.Find(channel) ?? throw Follower.NotFollowed(channel);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Over);
             try
             {
                 return Results.Json(await run(follower, request, either.Token), BatonJson.Options);

@@ -7,6 +7,7 @@ using Baton.Core.Cluster;
 using Baton.Node.Access;
 using Baton.Node.Answers;
 using Baton.Node.Channels;
+using Baton.Node.Leadership;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Replicas.Feed;
@@ -20,7 +21,7 @@ internal static class FeedEndpoints
         routes.MapPost("/channels/{channel}/replicas/{nodeId}", ProgressAsync).Takes(Caller.Control);
     }
 
-    private static async Task FeedAsync(string channel, HttpContext context, ChannelTable channels, IOptions<FollowSettings> settings, IHostApplicationLifetime lifetime, TimeProvider time)
+    private static async Task FeedAsync(string channel, HttpContext context, ChannelTable channels, IOptions<FollowSettings> settings, Drain drain, TimeProvider time)
     {
         ChannelNames.Check(channel);
         var query = context.Request.Query;
@@ -43,12 +44,12 @@ internal static class FeedEndpoints
         {
             // Whoever does not take what is written keeps the request in its write: only an abort gets it out.
             await using var abort = subscriber.TooSlow.Register(context.Abort);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Over);
             context.Response.ContentType = FeedFrame.MediaType;
             await context.Response.BodyWriter.WriteAsync(FeedFrame.Start(start), either.Token);
             await PushAsync(subscriber, context.Response.BodyWriter, TimeSpan.FromMilliseconds(settings.Value.FeedIdleMs), time, either.Token);
         }
-        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested && !context.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException) when (drain.Over.IsCancellationRequested && !context.RequestAborted.IsCancellationRequested)
         {
             // The node stops: the stream just ends, which a replica takes as well as a leadership that has ended.
         }
