@@ -60,8 +60,8 @@ public sealed class ClusterClient : IDisposable
     public Task<ApiAnswer<Operation>> OperationAsync(string id, CancellationToken cancellationToken) => GetAsync<Operation>($"api/operations/{id}", cancellationToken);
 
     /// <summary><c>PUT /api/channels/{name}</c>.</summary>
-    public async Task CreateChannelAsync(string name, CancellationToken cancellationToken) =>
-        _ = (await ControlPlaneAsync<ChannelView>(HttpMethod.Put, $"api/channels/{name}", Json(new CreateChannelRequest()), _secrets.FunctionKey, cancellationToken)).Value;
+    public async Task CreateChannelAsync(string name, int replicationFactor, CancellationToken cancellationToken) =>
+        _ = (await ControlPlaneAsync<ChannelView>(HttpMethod.Put, $"api/channels/{name}", Json(new CreateChannelRequest(replicationFactor)), _secrets.FunctionKey, cancellationToken)).Value;
 
     /// <summary><c>POST /api/broadcasts</c>.</summary>
     public async Task<BroadcastView> CreateBroadcastAsync(CreateBroadcastRequest request, CancellationToken cancellationToken) =>

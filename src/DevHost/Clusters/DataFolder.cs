@@ -23,7 +23,7 @@ public sealed record ClusterSecrets(AzuriteAccount Account, string FunctionKey, 
     private static string Random() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(SecretBytes));
 }
 
-/// <summary>What DevHost keeps on disk: Azurite's data, each cluster's secrets, and the logs of its processes.</summary>
+/// <summary>What DevHost keeps on disk: Azurite's data, each cluster's secrets, the nodes' replicas, and the logs of its processes.</summary>
 public sealed class DataFolder
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
@@ -40,6 +40,9 @@ public sealed class DataFolder
 
     /// <summary>Where the processes' output goes, one file each.</summary>
     public string Logs => Directory.CreateDirectory(Path.Combine(_root, "logs")).FullName;
+
+    /// <summary>The nodes' own copies of channels that they follow, one folder a node.</summary>
+    public string Replicas => Path.Combine(_root, "replicas");
 
     /// <summary>Keeps the folder to this process until disposed: two storage services on one folder would spoil each other's files.</summary>
     /// <exception cref="DataFolderInUseException">Another process has it.</exception>

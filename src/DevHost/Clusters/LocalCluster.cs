@@ -22,6 +22,9 @@ public sealed record LocalClusterOptions
     /// <summary>Folder for the logs of its processes.</summary>
     public required string LogFolder { get; init; }
 
+    /// <summary>Folder in which each node has one of its own for the channels that it follows.</summary>
+    public required string ReplicaFolder { get; init; }
+
     /// <summary>Port of the control plane; 0 = a free one.</summary>
     public int ControlPlanePort { get; init; }
 
@@ -33,6 +36,9 @@ public sealed record LocalClusterOptions
 
     /// <summary>Number of channels, named <c>{cluster}-ch0</c> and on.</summary>
     public int Channels { get; init; } = 2;
+
+    /// <summary>On how many nodes each of the channels is to be, the leader's counted.</summary>
+    public int ReplicationFactor { get; init; } = 1;
 
     /// <summary>Further settings of the function app, <c>Section__Name</c>.</summary>
     public IReadOnlyDictionary<string, string> AppSettings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -91,7 +97,7 @@ public sealed class LocalCluster : IAsyncDisposable
             await cluster.Client.WaitForNodesAsync(options.Nodes, options.StartTimeout, cancellationToken);
             foreach (var channel in cluster.Channels)
             {
-                await cluster.Client.CreateChannelAsync(channel, cancellationToken);
+                await cluster.Client.CreateChannelAsync(channel, options.ReplicationFactor, cancellationToken);
             }
 
             await cluster.Client.WaitUntilServingAsync(cluster.Channels, options.StartTimeout, cancellationToken);
@@ -156,6 +162,7 @@ public sealed class LocalCluster : IAsyncDisposable
             ["ControlPlane__Url"] = ControlPlane.ToString(),
             ["ControlPlane__Key"] = Secrets.FunctionKey,
             ["Storage__ConnectionString"] = _options.StorageConnectionString,
+            ["Replicas__Folder"] = Path.Combine(_options.ReplicaFolder, id),
             ["ExitWhenStdinCloses"] = "true",
 
             // All nodes are stopped together, perhaps without a control plane: none must wait for long to be taken over from.

@@ -34,6 +34,12 @@ public sealed class LocalMachine : IAsyncDisposable
         var hold = data.Hold();
         try
         {
+            if (!keepData && Directory.Exists(data.Replicas))
+            {
+                // Copies of logs that are gone with the memory they were in.
+                Directory.Delete(data.Replicas, recursive: true);
+            }
+
             var secrets = clusterIds.ToDictionary(id => id, data.Secrets, StringComparer.Ordinal);
             var azurite = await AzuriteServer.StartAsync(
                 new AzuriteOptions { Accounts = [.. secrets.Values.Select(s => s.Account)], DataFolder = keepData ? data.Azurite : null }, cancellationToken);
@@ -59,6 +65,7 @@ public sealed class LocalMachine : IAsyncDisposable
             Secrets = secrets,
             StorageConnectionString = _azurite.ConnectionString(secrets.Account.Name),
             LogFolder = _data.Logs,
+            ReplicaFolder = _data.Replicas,
         };
         var cluster = await LocalCluster.StartAsync(configure?.Invoke(options) ?? options, cancellationToken);
         lock (_clusters)

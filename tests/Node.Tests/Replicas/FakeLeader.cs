@@ -88,12 +88,13 @@ internal sealed class FakeLeader : IAsyncDisposable
     /// <summary>One follower's connection.</summary>
     internal sealed class Stream(HttpContext context)
     {
+        private readonly CancellationToken _aborted = context.RequestAborted;
         private readonly TaskCompletionSource _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public string Query { get; } = context.Request.QueryString.ToString();
 
         /// <summary>The follower has hung up.</summary>
-        public bool Gone => context.RequestAborted.IsCancellationRequested;
+        public bool Gone => _aborted.IsCancellationRequested;
 
         public Task PushAsync(byte[] batch) => FrameAsync(FeedFrameKind.Batch, batch);
 
@@ -118,7 +119,7 @@ internal sealed class FakeLeader : IAsyncDisposable
 
         public async Task OverAsync(CancellationToken stop)
         {
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, context.RequestAborted);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(stop, _aborted);
             await _end.Task.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
