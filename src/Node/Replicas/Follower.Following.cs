@@ -65,6 +65,7 @@ internal sealed partial class Follower
             catch (WalTrimmedException) when (_log is { } log && log.LastLsn < log.FirstLsn)
             {
                 // Nothing is lost with an empty log: the next attempt begins where the history does.
+                _compared = false;
             }
             catch (Exception e) when (e is WalTrimmedException or ReplicaDamagedException)
             {
@@ -102,7 +103,6 @@ internal sealed partial class Follower
     /// <returns>CatchingUp: it is. Diverged: it is not. NeedsRebuild: what could tell, or what comes next, is gone.</returns>
     private async Task<FollowState> CompareAsync(ReplicaLog log, CancellationToken ct)
     {
-        _compared = false;
         if (log.LastLsn < log.FirstLsn)
         {
             await BeginAsync(log, ct);
@@ -111,11 +111,12 @@ internal sealed partial class Follower
         }
 
         var last = log.Last;
+        var same = false;
         try
         {
             await foreach (var entry in around.Store.ReadAsync(Channel, last.Lsn, last.Lsn, ct))
             {
-                _compared = entry.Term == last.Term && WalRecordChecksum.Of(entry.Record) == last.Crc;
+                same = entry.Term == last.Term && WalRecordChecksum.Of(entry.Record) == last.Crc;
             }
         }
         catch (WalTrimmedException)
@@ -123,14 +124,16 @@ internal sealed partial class Follower
             return FollowState.NeedsRebuild;
         }
 
-        if (_compared)
+        // What was found to be the channel's stays readable while the storage or the leader is away, and until this says otherwise.
+        _compared = same;
+        if (same)
         {
             // Its term was led: nothing of a lower one is listened to, also after a restart.
             RaiseKnownTerm(last.Term);
             Raise(ref _durableLsn, last.Lsn);
         }
 
-        return _compared ? FollowState.CatchingUp : FollowState.Diverged;
+        return same ? FollowState.CatchingUp : FollowState.Diverged;
     }
 
     private async Task BeginAsync(ReplicaLog log, CancellationToken ct)

@@ -32,13 +32,14 @@ internal sealed class ReplicaTable(
     /// <param name="assignments">What this node should own now.</param>
     public void Follow(IReadOnlyList<Assignment> assignments)
     {
-        var replicas = assignments.Where(a => string.Equals(a.Role, Assignments.Replica, StringComparison.Ordinal)).ToDictionary(a => a.Channel, StringComparer.Ordinal);
-        foreach (var assignment in replicas.Values)
+        var assigned = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var assignment in assignments.Where(a => string.Equals(a.Role, Assignments.Replica, StringComparison.Ordinal)))
         {
+            assigned.Add(assignment.Channel);
             _followers.GetOrAdd(assignment.Channel, channel => new Follower(channel, _around)).Assign(assignment);
         }
 
-        foreach (var follower in _followers.Values.Where(f => !replicas.ContainsKey(f.Channel)))
+        foreach (var follower in _followers.Values.Where(f => !assigned.Contains(f.Channel)))
         {
             follower.Assign(null);
         }

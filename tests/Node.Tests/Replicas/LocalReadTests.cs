@@ -57,6 +57,29 @@ public sealed class LocalReadTests(NodeFixture fixture)
     }
 
     [Fact]
+    public async Task A_copy_can_be_read_while_the_leader_is_away()
+    {
+        await using var scene = await ReplicaScene.StartAsync(fixture);
+        TestNode follower;
+        await using (var leader = await scene.LeadAsync())
+        {
+            scene.AssignFollower(leader);
+            follower = await scene.StartFollowerAsync();
+            await scene.FollowsAsync(follower, (await leader.AppendAsync(scene.Channel, "kept")).LastLsn);
+        }
+
+        await using (follower)
+        {
+            await scene.IsAsync(follower, FollowState.Disconnected);
+            for (var i = 0; i < 50; i++)
+            {
+                // It looks for its leader all the time meanwhile.
+                Assert.Equal(["kept"], await TextsAsync(follower, scene.Channel, "committed"));
+            }
+        }
+    }
+
+    [Fact]
     public async Task Only_who_has_a_copy_answers_and_only_when_asked_for_it()
     {
         await using var scene = await ReplicaScene.StartAsync(fixture);
