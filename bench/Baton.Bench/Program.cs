@@ -2,6 +2,7 @@ using System.CommandLine;
 using Baton.Bench.Node;
 using Baton.Bench.Orchestrations;
 using Baton.Bench.Promotion;
+using Baton.Bench.Replicas;
 using Baton.Bench.Wal;
 using Spectre.Console;
 
@@ -14,6 +15,7 @@ var root = new RootCommand("Measures Baton on this machine, beside the raw calls
 root.Subcommands.Add(WalBench.Command());
 root.Subcommands.Add(KilledWritersProof.Command());
 root.Subcommands.Add(NodeLoadBench.Command());
+root.Subcommands.Add(ReplicaBench.Command());
 root.Subcommands.Add(PromotionBench.Command());
 root.Subcommands.Add(OrchestrationBench.Command());
 root.Subcommands.Add(KilledHostsProof.Command());

@@ -39,7 +39,7 @@ internal sealed class ModelDisk
     /// <summary>Changes a file behind the log's back.</summary>
     public void Tamper(string name, Func<byte[], byte[]> change)
     {
-        _now[name] = new Inode([.. change(Bytes(name))]);
+        _now[name] = new Inode([.. change(_now.ContainsKey(name) ? Bytes(name) : [])]);
         _durable[name] = _now[name];
     }
 
