@@ -32,6 +32,7 @@ internal static class CatchUp
         for (var warm = false; !warm || baton + raw < duration; warm = true)
         {
             await log.ResetAsync(1, cancellationToken);
+            File.Delete(Path.Combine(folder, "raw"));
             var clock = Stopwatch.StartNew();
             await foreach (var batch in store.ReadBatchesAsync(Channel, 1, RecordsPerBatch * Batches, cancellationToken))
             {

@@ -25,6 +25,7 @@ internal static class LocalAppends
         for (var warm = false; !warm || baton + raw < duration; warm = true)
         {
             await log.ResetAsync(1, cancellationToken);
+            File.Delete(Path.Combine(folder, "raw"));
             var clock = Stopwatch.StartNew();
             foreach (var batch in batches)
             {

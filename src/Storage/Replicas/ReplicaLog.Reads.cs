@@ -17,6 +17,8 @@ public sealed partial class ReplicaLog
     public async IAsyncEnumerable<WalEntry> ReadAsync(long fromLsn, long throughLsn, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(fromLsn, 1);
+
+        // Reads of files do not wait for anything but the disk; the shape is that of a read of the blobs.
         await Task.CompletedTask.ConfigureAwait(false);
         var cuts = Volatile.Read(ref _cuts);
         var next = fromLsn;
@@ -42,21 +44,34 @@ public sealed partial class ReplicaLog
     public Task<ReplicaPosition?> PositionAsync(long lsn, CancellationToken cancellationToken) => Task.Run<ReplicaPosition?>(
         () =>
         {
-            var cuts = Volatile.Read(ref _cuts);
-            while (lsn >= FirstLsn && Look(lsn, cuts) is { } part)
+            try
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                using var file = OpenOrMiss(part);
-                using var scan = file is null ? null : new ReplicaScan(file, part.Start, part.EndOffset);
-                if (scan is not null && NextHolding(scan, part, lsn, cuts))
-                {
-                    return new ReplicaPosition(lsn, part.Segment.Term, WalBatchExtent.RecordCrc(scan.Batch, lsn));
-                }
+                return Position(lsn, cancellationToken);
             }
-
-            return null;
+            catch (ReplicaTrimmedException)
+            {
+                // Not held, or not any more: that is the answer.
+                return null;
+            }
         },
         cancellationToken);
+
+    private ReplicaPosition? Position(long lsn, CancellationToken cancellationToken)
+    {
+        var cuts = Volatile.Read(ref _cuts);
+        while (Look(lsn, cuts) is { } part)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            using var file = OpenOrMiss(part);
+            using var scan = file is null ? null : new ReplicaScan(file, part.Start, part.EndOffset);
+            if (scan is not null && NextHolding(scan, part, lsn, cuts))
+            {
+                return new ReplicaPosition(lsn, part.Segment.Term, WalBatchExtent.RecordCrc(scan.Batch, lsn));
+            }
+        }
+
+        return null;
+    }
 
     // The file that holds the record, as far as it goes now; null when the log ends before.
     private Part? Look(long lsn, long cuts)
