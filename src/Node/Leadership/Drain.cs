@@ -140,7 +140,7 @@ internal sealed partial class Drain(ControlPlaneClient controlPlane, ChannelTabl
                     taken.Add(led.Name);
                 }
             }
-            catch (WalFaultedException e)
+            catch (Exception e) when (e is WalFaultedException or WalDamagedException)
             {
                 // Looked at again until time is up.
                 LogNotSeen(log, led.Name, e.Message);

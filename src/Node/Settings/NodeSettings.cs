@@ -137,7 +137,7 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
         CheckRange(wrong, "Node:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, RequestLimits.BodyBytes, 1L << 40);
         CheckRange(wrong, "Node:MaxWaitingReaders", options.MaxWaitingReaders, 1, 1_000_000);
         CheckRange(wrong, "Node:MaxSnapshotsAtOnce", options.MaxSnapshotsAtOnce, 1, 1_000);
-        CheckRange(wrong, "Node:DrainTimeoutMs", options.DrainTimeoutMs, 0, 600_000);
+        CheckRange(wrong, "Node:DrainTimeoutMs", options.DrainTimeoutMs, 100, 600_000);
         CheckRange(wrong, "Node:RejoinTimeoutMs", options.RejoinTimeoutMs, 1_000, 3_600_000);
         if (options.LogFormat is not (LogOutput.Text or LogOutput.Json))
         {
