@@ -22,7 +22,7 @@ internal sealed class SourceStream
             2 => [Body(_txn == 0 ? 99 : _txn)],
             3 => [End(WalRecordType.TxnCommit)],
             4 => [step.B % 3 == 0 ? End(WalRecordType.TxnRollback) : Body(_txn == 0 ? 99 : _txn)],
-            5 => Whole(sameTick: step.C % 2 == 0),
+            5 => [.. Whole(sameTick: step.C % 2 == 0), .. step.B % 3 == 0 ? [Plain()] : Array.Empty<ReadMessage>()],
             6 => [.. _sent.Skip(step.C % 3 == 0 ? 0 : Math.Max(0, _sent.Count - 1 - step.B)).Take(12)],
             _ => [Plain(), Plain()],
         };
@@ -41,7 +41,9 @@ internal sealed class SourceStream
     {
         var id = ++_transactions;
         _txn = _txn == 0 ? id : _txn;
-        return Pair.Begin(_sent.Count + ++_tick, _tick, id);
+
+        // Its own keepalive means nothing here: only the source ends it.
+        return Pair.Begin(_sent.Count + ++_tick, _tick, id) with { KeepaliveMs = 10 };
     }
 
     private ReadMessage Body(long txn) => Pair.Body(_sent.Count + ++_tick, _tick, txn, $"source body {_tick}");
@@ -56,7 +58,7 @@ internal sealed class SourceStream
     // As a source that takes a transaction from its log: all of it may have the commit's tick.
     private ReadMessage[] Whole(bool sameTick)
     {
-        ReadMessage[] records = [Begin(), Body(_txn), Body(_txn), End(WalRecordType.TxnCommit), Plain()];
-        return sameTick ? [.. records.Take(4).Select(r => r with { TimeTick = records[3].TimeTick }), records[4]] : records;
+        ReadMessage[] records = [Begin(), Body(_txn), Body(_txn), End(WalRecordType.TxnCommit)];
+        return sameTick ? [.. records.Select(r => r with { TimeTick = records[^1].TimeTick })] : records;
     }
 }

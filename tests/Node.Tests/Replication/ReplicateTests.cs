@@ -24,6 +24,31 @@ public sealed class ReplicateTests(NodeFixture fixture)
     }
 
     [Fact]
+    public async Task R72_R73_a_primary_that_turns_secondary_starts_at_a_zero_checkpoint_and_back_as_primary_has_none()
+    {
+        var channel = NodeFixture.NewChannel();
+        var pair = Pair.Of(channel);
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        await using var node = await TestNode.LeadingAsync(fixture, plane, channel);
+        await TestNode.OkAsync<ControlResponse>(pair.ChangeAsync(node, 1, pair.Replicated));
+        await PrimaryAsync("as primary");
+
+        await pair.FollowAsync(node, broadcastId: 2);
+        Assert.Equal(new ReplicateCheckpoint(Pair.Source, pair.SourceChannel, 0, 0), (await node.StatusAsync(channel)).Checkpoint);
+        await CountsAsync(pair.ReplicateAsync(node, Pair.Plain(3, 30, "x")), 1, 0);
+        await TestNode.OkAsync<ControlResponse>(pair.ChangeAsync(node, 3, pair.Replicated));
+        await PrimaryAsync("as primary again");
+
+        async Task PrimaryAsync(string text)
+        {
+            var status = await node.StatusAsync(channel);
+            Assert.Equal((ClusterRole.Primary, null), (status.ReplicateRole, status.Checkpoint));
+            await node.AppendAsync(channel, text);
+            await TestNode.ProblemAsync(pair.ReplicateAsync(node, Pair.Plain(9, 90, "x")), ApiErrorCode.ReplicateViolation);
+        }
+    }
+
+    [Fact]
     public async Task R74_a_secondary_takes_only_its_sources_records_and_ignores_repeats()
     {
         var channel = NodeFixture.NewChannel();
