@@ -119,12 +119,13 @@ internal sealed class Load(LoadPlan plan, IReadOnlyList<Uri> channels, string se
                     return JsonSerializer.Deserialize<AppendResponse>(answer, BatonJson.Options)!;
                 }
 
-                if (response.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable) || attempt == MaxAttempts)
+                // Misdirected: on a machine that is too busy to beat, the node loses its channel for a moment and gets it back at a higher term.
+                if (response.StatusCode is not (HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable or HttpStatusCode.MisdirectedRequest) || attempt == MaxAttempts)
                 {
                     throw new InvalidDataException($"{channels[channel]} answered {(int)response.StatusCode}: {System.Text.Encoding.UTF8.GetString(answer)}");
                 }
             }
-            catch (Exception e) when (attempt < MaxAttempts && !ct.IsCancellationRequested && e is HttpRequestException or OperationCanceledException)
+            catch (Exception e) when (attempt < MaxAttempts && !ct.IsCancellationRequested && (e is HttpRequestException or OperationCanceledException))
             {
                 // Nobody knows whether it was written: the same sequence again finds out.
             }

@@ -121,7 +121,7 @@ internal static class NodeLoadBench
         table.AddRow("acknowledged", Rate(first), Rate(last), "");
         AnsiConsole.Write(table);
 
-        void Add(string name, Func<NodeSample, long> of) => table.AddRow(name, MebiBytes(first.Average(of)), MebiBytes(last.Average(of)), MebiBytes(samples.All.Max(of)));
+        void Add(string name, Func<NodeSample, long?> of) => table.AddRow(name, MebiBytes(first.Average(of)), MebiBytes(last.Average(of)), MebiBytes(samples.All.Max(of)));
     }
 
     private static int Report(LoadCheck[] checks, Load load)
@@ -137,7 +137,7 @@ internal static class NodeLoadBench
         ? "-"
         : Text($"{(samples[^1].Messages - samples[0].Messages) / (samples[^1].At - samples[0].At).TotalSeconds:N0} msg/s");
 
-    private static string MebiBytes(double bytes) => bytes == 0 ? "not told" : Text($"{bytes / (1 << 20):N0} MiB");
+    private static string MebiBytes(double? bytes) => bytes is null ? "not told" : Text($"{bytes / (1 << 20):N0} MiB");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 

@@ -8,9 +8,9 @@ namespace Baton.Bench.Node;
 /// <param name="At">When.</param>
 /// <param name="Messages">Messages acknowledged so far.</param>
 /// <param name="WorkingSetBytes">The node's resident memory.</param>
-/// <param name="HeapBytes">Its managed heap, as its metrics say; 0 where they do not.</param>
+/// <param name="HeapBytes">Its managed heap, as its metrics say; null where they do not, or did not come.</param>
 /// <param name="StorageBytes">Resident memory of the storage service.</param>
-internal sealed record NodeSample(TimeSpan At, long Messages, long WorkingSetBytes, long HeapBytes, long StorageBytes);
+internal sealed record NodeSample(TimeSpan At, long Messages, long WorkingSetBytes, long? HeapBytes, long StorageBytes);
 
 /// <summary>Looks at the node once a second while it is under load, and stops the load before the storage, which is in memory, has too much of the machine's.</summary>
 internal sealed class NodeSamples(int nodeProcessId, int storageProcessId, Uri metrics, string secret, Load load) : IDisposable
@@ -62,10 +62,18 @@ internal sealed class NodeSamples(int nodeProcessId, int storageProcessId, Uri m
         return long.Parse(line["VmRSS:".Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), CultureInfo.InvariantCulture) * 1024;
     }
 
-    private async Task<long> HeapBytesAsync(CancellationToken ct)
+    private async Task<long?> HeapBytesAsync(CancellationToken ct)
     {
-        var text = await _http.GetStringAsync(metrics, ct);
-        var line = text.Split('\n').FirstOrDefault(l => l.StartsWith(HeapMetric, StringComparison.Ordinal));
-        return line is null ? 0 : (long)double.Parse(line[HeapMetric.Length..], CultureInfo.InvariantCulture);
+        try
+        {
+            var text = await _http.GetStringAsync(metrics, ct);
+            var line = text.Split('\n').FirstOrDefault(l => l.StartsWith(HeapMetric, StringComparison.Ordinal));
+            return line is null ? null : (long)double.Parse(line[HeapMetric.Length..], CultureInfo.InvariantCulture);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested && (e is HttpRequestException or OperationCanceledException))
+        {
+            // One look less: the run is about the appends.
+            return null;
+        }
     }
 }
