@@ -164,7 +164,7 @@ public sealed class NodeTests(AzuriteFixture azurite)
         await plane.CallAsync<ChannelCreate>((f, r) => f.RunAsync(r, default), new CreateChannelRequest(2), ("name", "ch1"));
         var before = await ReplicaAsync(plane);
         var beat = new HeartbeatRequest(1, [new HeartbeatChannel("ch1", 1, "replica", 41, 42, 1, 7, FollowState.Following), new HeartbeatChannel("ch2", 1, "replica", 99, 99)]);
-        await plane.CallAsync<NodeHeartbeat>((f, r) => f.RunAsync(r, default), beat, ("nodeId", before.NodeId));
+        await plane.CallAsync<NodeHeartbeat>(async (f, r) => (await f.RunAsync(r, default)).Answer, beat, ("nodeId", before.NodeId));
 
         var after = await ReplicaAsync(plane);
 
