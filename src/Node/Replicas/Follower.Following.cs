@@ -1,6 +1,5 @@
 using Baton.Core.Api;
 using Baton.Core.Wal;
-using Baton.Node.Leadership;
 using Baton.Node.Replicas.Feed;
 using Baton.Storage.Replicas;
 using Baton.Storage.Wal;
@@ -10,8 +9,6 @@ namespace Baton.Node.Replicas;
 /// <content>Following by itself: compare, catch up, subscribe, append what is durable; and again from the beginning whenever something breaks.</content>
 internal sealed partial class Follower
 {
-    private Backoff _backoff = around.NewBackoff();
-
     /// <summary>Follows until it is stopped, or until only an order or another assignment can help.</summary>
     private Task<bool> FollowAsync(Assignment assignment, CancellationToken ct) => RetryAsync(
         async log =>
@@ -36,68 +33,6 @@ internal sealed partial class Follower
             return null;
         },
         ct);
-
-    /// <summary>Tries until there is a result. Every failure has a pause behind it, which doubles until something succeeds.</summary>
-    private async Task<bool> RetryAsync(Func<ReplicaLog, Task<bool?>> attempt, CancellationToken ct)
-    {
-        _backoff = around.NewBackoff();
-        while (true)
-        {
-            try
-            {
-                if (await attempt(await OpenLogAsync(ct)) is { } result)
-                {
-                    return result;
-                }
-            }
-            catch (OperationCanceledException) when (ct.IsCancellationRequested)
-            {
-                throw;
-            }
-            catch (FeedException e)
-            {
-                LogFeed(around.Log, Channel, e.Message);
-            }
-            catch (Exception e) when (e is ReplicaGapException or ReplicaTermRefusedException or WalFormatException)
-            {
-                LogRefused(around.Log, e, Channel);
-            }
-            catch (WalTrimmedException) when (_log is { } log && log.LastLsn < log.FirstLsn)
-            {
-                // Nothing is lost with an empty log: the next attempt begins where the history does.
-                _compared = false;
-            }
-            catch (Exception e) when (e is WalTrimmedException or ReplicaDamagedException)
-            {
-                LogUnusable(around.Log, e, Channel);
-                SetState(FollowState.NeedsRebuild);
-                return false;
-            }
-            catch (Exception e) when (e is WalFaultedException or WalDamagedException)
-            {
-                LogStorage(around.Log, e, Channel);
-            }
-            catch (Exception e)
-            {
-                LogDisk(around.Log, e, Channel);
-                await CloseFaultedLogAsync();
-            }
-
-            SetState(FollowState.Disconnected);
-            await Task.Delay(_backoff.Next(), around.Time, ct);
-        }
-    }
-
-    private async Task<ReplicaLog> OpenLogAsync(CancellationToken ct)
-    {
-        if (_log is null)
-        {
-            _compared = false;
-            _log = await ReplicaLog.OpenAsync(Channel, around.Options, around.Time, around.Log, ct);
-        }
-
-        return _log;
-    }
 
     /// <summary>Whether the log here is a beginning of the channel's: its last record is the same there. An empty one is made to begin where the history does.</summary>
     /// <returns>CatchingUp: it is. Diverged: it is not. NeedsRebuild: what could tell, or what comes next, is gone.</returns>
@@ -260,18 +195,6 @@ internal sealed partial class Follower
         }
     }
 
-    private async Task CloseFaultedLogAsync()
-    {
-        try
-        {
-            await CloseLogAsync();
-        }
-        catch (Exception e)
-        {
-            LogDisk(around.Log, e, Channel);
-        }
-    }
-
     private void Appended(long lastLsn)
     {
         Raise(ref _durableLsn, lastLsn);
@@ -306,16 +229,4 @@ internal sealed partial class Follower
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Channel {Channel} (term {Term}): subscribed to {Leader}, which pushes from LSN {NextLsn} on; the replica ends at LSN {LastLsn}")]
     private static partial void LogSubscribed(ILogger log, string channel, long term, Uri leader, long nextLsn, long lastLsn);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Channel {Channel}: {Reason}")]
-    private static partial void LogFeed(ILogger log, string channel, string reason);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The replica of channel {Channel} refused what came")]
-    private static partial void LogRefused(ILogger log, Exception exception, string channel);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The replica of channel {Channel} must be rebuilt")]
-    private static partial void LogUnusable(ILogger log, Exception exception, string channel);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The log of channel {Channel} cannot be read from the storage for its replica")]
-    private static partial void LogStorage(ILogger log, Exception exception, string channel);
 }
