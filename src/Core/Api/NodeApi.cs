@@ -95,7 +95,7 @@ public sealed record CloseChannelRequest(long Term);
 /// <param name="Role">leader, replica or none.</param>
 /// <param name="Term">The term it is open at here.</param>
 /// <param name="LastLsn">Last durable LSN.</param>
-/// <param name="LastTimeTick">Time tick of the last record.</param>
+/// <param name="LastTimeTick">Time tick of the last record, which may still be on its way to the storage.</param>
 /// <param name="ReplicateRole">What the channel's own log says the cluster is.</param>
 /// <param name="Checkpoint">The replicate checkpoint of a secondary.</param>
 /// <param name="OpenTransactions">Ids of open transactions.</param>

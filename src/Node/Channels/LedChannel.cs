@@ -91,8 +91,12 @@ internal sealed partial class LedChannel : IAsyncDisposable
         try
         {
             ThrowIfEnded();
+            var durableLsn = LastDurableLsn;
+
+            // The rules are ahead of the log: what they confirm may still be on its way.
+            var confirmedLsn = durableLsn == _machine.LastLsn ? _machine.LastConfirmedLsn : Volatile.Read(ref _confirmedLsn);
             return new ChannelStatus(
-                Name, LeaderRole, Term, LastDurableLsn, _machine.LastTimeTick, _machine.Role, _machine.Checkpoint, [.. _machine.OpenTransactions.Select(t => t.TxnId)], _machine.LastConfirmedLsn, _feed.Replicas());
+                Name, LeaderRole, Term, durableLsn, _machine.LastTimeTick, _machine.Role, _machine.Checkpoint, [.. _machine.OpenTransactions.Select(t => t.TxnId)], confirmedLsn, _feed.Replicas());
         }
         finally
         {

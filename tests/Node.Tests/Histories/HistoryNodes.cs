@@ -58,9 +58,17 @@ internal sealed class HistoryNodes : IHistorySubject, IAsyncDisposable
 
     public Task<string> SendAsync(HistoryRequest request) => SendAsync(Leader, request);
 
+    // A time tick that the leader writes by itself may be on its way: then the last record is not the last durable one.
     public async Task<(string Text, long LastLsn)> StateAsync()
     {
-        var s = await Leader.Node!.StatusAsync(Channel);
+        ChannelStatus s = null!;
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                s = await Leader.Node!.StatusAsync(Channel);
+                return s.LastLsn == 0 ? s.LastTimeTick == 0 : (await ReadAsync(s.LastLsn, 1, Isolation.All)).Messages[0].TimeTick == s.LastTimeTick;
+            },
+            "what is on its way is durable");
         return (AnswerText.State(s.LastLsn, s.LastTimeTick, s.ReplicateRole, s.Checkpoint, s.OpenTransactions, s.LastConfirmedLsn), s.LastLsn);
     }
 

@@ -31,6 +31,28 @@ public sealed class StorageFailureTests(NodeFixture fixture)
     }
 
     [Fact]
+    public async Task The_status_confirms_nothing_that_is_still_on_its_way_to_the_storage()
+    {
+        var channel = NodeFixture.NewChannel();
+        var fault = new StorageFault();
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        plane.Assign("node-1", new Assignment(channel, "leader", 1, null));
+        await using var node = await TestNode.StartAsync(fixture, plane, "node-1", fault, ("Wal:MaxAttempts", "1000"), ("Wal:GiveUpMs", "600000"), ("Wal:RetryMaxDelayMs", "50"));
+        await node.LeadsAsync(channel, 1);
+        await node.AppendAsync(channel, "durable");
+
+        fault.Broken = true;
+        var underWay = node.AppendAsync(channel, "on its way");
+        await Eventually.HoldsAsync(() => fault.Dropped > 0, "the second message is being written");
+        var status = await node.StatusAsync(channel);
+        fault.Broken = false;
+        await underWay;
+
+        Assert.Equal((1, 1), (status.LastLsn, status.LastConfirmedLsn));
+        Assert.Equal((2, 2), await node.StatusAsync(channel) is var after ? (after.LastLsn, after.LastConfirmedLsn) : default);
+    }
+
+    [Fact]
     public async Task An_open_that_fails_half_way_is_repaired_at_the_next_term()
     {
         var channel = NodeFixture.NewChannel();
