@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.DevHost.Clusters;
 using Spectre.Console;
 
@@ -12,28 +14,36 @@ internal static class UpCommand
     private static readonly Option<int> Port = new("--port") { Description = "Port of the control plane.", DefaultValueFactory = _ => 7071 };
     private static readonly Option<int> NodePort = new("--node-port") { Description = "Port of the first node; the others follow.", DefaultValueFactory = _ => 7301 };
     private static readonly Option<int> Nodes = new("--nodes") { Description = "Number of nodes, 1 to 16.", DefaultValueFactory = _ => 2 };
+    private static readonly Option<int> Copies = new("--copies") { Description = "Copies of each channel, the leader's included, 1 to 7; never more than there are nodes.", DefaultValueFactory = _ => 2 };
     private static readonly Option<int> Channels = new("--channels") { Description = "Number of channels, 1 to 256.", DefaultValueFactory = _ => 2 };
 
     public static void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { Data, ClusterId, Port, NodePort, Nodes, Channels })
+        foreach (Option option in new Option[] { Data, ClusterId, Port, NodePort, Nodes, Channels, Copies })
         {
             command.Options.Add(option);
         }
 
         Nodes.Validators.Add(r => Range(r, 1, 16));
         Channels.Validators.Add(r => Range(r, 1, 256));
+        Copies.Validators.Add(r => Range(r, 1, ChannelPlacement.MaxReplicationFactor));
         Port.Validators.Add(r => Range(r, 1, 65_535));
         NodePort.Validators.Add(r => Range(r, 1, 65_535 - 16));
         ClusterId.Validators.Add(r =>
         {
-            if (!Core.Api.Names.IsValidId(r.GetValueOrDefault<string>()))
+            if (!Names.IsValidId(r.GetValueOrDefault<string>()))
             {
                 r.AddError("--cluster must be 1 to 63 small letters, digits, dots, dashes or underscores, and begin with a letter or digit.");
             }
         });
         command.SetAction((parsed, cancellationToken) => RunAsync(
-            parsed.GetValue(Data)!.FullName, parsed.GetValue(ClusterId)!, parsed.GetValue(Port), parsed.GetValue(NodePort), parsed.GetValue(Nodes), parsed.GetValue(Channels), cancellationToken));
+            parsed.GetValue(Data)!.FullName,
+            parsed.GetValue(ClusterId)!,
+            parsed.GetValue(Port),
+            parsed.GetValue(NodePort),
+            options => options with { Nodes = parsed.GetValue(Nodes), Channels = parsed.GetValue(Channels), ReplicationFactor = parsed.GetValue(Copies) },
+            parsed.GetValue(Nodes),
+            cancellationToken));
     }
 
     private static void Range(System.CommandLine.Parsing.OptionResult result, int least, int most)
@@ -45,7 +55,8 @@ internal static class UpCommand
         }
     }
 
-    private static async Task<int> RunAsync(string data, string clusterId, int port, int nodePort, int nodes, int channels, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(
+        string data, string clusterId, int port, int nodePort, Func<LocalClusterOptions, LocalClusterOptions> size, int nodes, CancellationToken cancellationToken)
     {
         try
         {
@@ -57,7 +68,7 @@ internal static class UpCommand
             Terminal.Console.MarkupLine($"[grey]Starting cluster {clusterId}; data in {Markup.Escape(data)}[/]");
             await using var machine = await LocalMachine.StartAsync(data, [clusterId], keepData: true, cancellationToken);
             var cluster = await machine.StartClusterAsync(
-                clusterId, o => o with { ControlPlanePort = port, FirstNodePort = nodePort, Nodes = nodes, Channels = channels }, cancellationToken);
+                clusterId, o => size(o) with { ControlPlanePort = port, FirstNodePort = nodePort }, cancellationToken);
             await PrintAsync(cluster, new DataFolder(data), cancellationToken);
             try
             {
@@ -94,7 +105,7 @@ internal static class UpCommand
 
         foreach (var channel in topology.Channels)
         {
-            table.AddRow($"channel {channel.Name}", $"led by {channel.Leader ?? "nobody"}, term {channel.Term}");
+            table.AddRow($"channel {channel.Name}", $"led by {channel.Leader ?? "nobody"}, term {channel.Term}{Followers(channel)}");
         }
 
         table.AddRow("secrets", Markup.Escape(data.SecretsFile(cluster.ClusterId)));
@@ -105,4 +116,7 @@ internal static class UpCommand
         Terminal.Console.WriteLine($"  curl -H \"x-functions-key: $KEY\" {cluster.ControlPlane}api/topology");
         Terminal.Console.MarkupLine("[grey]Ctrl-C stops everything; the data stays.[/]");
     }
+
+    private static string Followers(ChannelView channel) =>
+        channel.Replicas.Count == 0 ? "" : $"; followed by {string.Join(", ", channel.Replicas.Select(r => r.NodeId))}";
 }
