@@ -38,6 +38,26 @@ public sealed class LogFormatTests(NodeFixture fixture)
         Assert.Contains(process.Lines, l => l.Contains("Z info: Baton.Node.Leadership.Membership[", StringComparison.Ordinal) && l.Contains("Baton node listening on http://127.0.0.1:", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("Baton.Node:x", "1", false)]
+    [InlineData("Logging:LogLevel:Microsoft.AspNetCore", "Information", true)]
+    public async Task Requests_are_logged_only_when_asked_for(string setting, string value, bool logged)
+    {
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        await using var process = await NodeProcess.StartAsync(fixture, plane, "node-1", (setting, value));
+        using var answer = await process.SendAsync(HttpMethod.Get, "health", null);
+        Assert.Equal(200, (int)answer.StatusCode);
+        await Eventually.HoldsAsync(() => process.Lines.Any(l => l.Contains("joined as incarnation", StringComparison.Ordinal)), "what a node says of itself is logged");
+        if (logged)
+        {
+            await Eventually.HoldsAsync(() => process.Lines.Any(l => l.Contains("/health", StringComparison.Ordinal)), "the request is logged");
+        }
+        else
+        {
+            Assert.DoesNotContain(process.Lines, l => l.Contains("/health", StringComparison.Ordinal));
+        }
+    }
+
     private static List<JsonElement> Configurations(NodeProcess process) =>
         [.. process.Lines.Select(l => JsonDocument.Parse(l).RootElement).Where(e => e.GetProperty("Message").GetString()!.Contains("took a replicate configuration", StringComparison.Ordinal))];
 
