@@ -65,6 +65,12 @@ internal sealed partial class Follower
 
     private async Task<ReplicaLog> OpenLogAsync(CancellationToken ct)
     {
+        if (_log is { Faulted: true })
+        {
+            // Whether an activity or a step has met it: the next one finds out what is there.
+            await CloseFaultedLogAsync();
+        }
+
         if (_log is null)
         {
             _compared = false;

@@ -63,6 +63,9 @@ public sealed partial class ReplicaLog : IAsyncDisposable
     /// <summary>The channel.</summary>
     public string Channel { get; }
 
+    /// <summary>The disk has refused a change: the log takes no more of them, and is to be opened again.</summary>
+    public bool Faulted => Volatile.Read(ref _fault) is not null;
+
     /// <summary>The first LSN that it holds, or would hold next when it is empty.</summary>
     public long FirstLsn
     {

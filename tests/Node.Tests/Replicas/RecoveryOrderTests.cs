@@ -103,6 +103,33 @@ public sealed class RecoveryOrderTests(NodeFixture fixture)
         Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"baton_replica_lag_records{{channel=\"{scene.Channel}\"}} "), await follower.Client.GetStringAsync("metrics"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_step_that_the_disk_refused_can_be_asked_for_again_in_the_same_session()
+    {
+        await using var scene = await ReplicaScene.StartAsync(fixture);
+        await using var leader = await scene.LeadAsync();
+        scene.AssignFollower(leader);
+        var last = (await leader.AppendAsync(scene.Channel, "a", "b", "c")).LastLsn;
+        await using (var follower = await scene.StartFollowerAsync())
+        {
+            await scene.FollowsAsync(follower, last);
+            var steps = new Steps(follower, scene.Channel);
+            await steps.ConnectAsync(1);
+
+            // A batch is cut by way of a new file, which cannot be made where a folder is.
+            var inTheWay = Path.ChangeExtension(Assert.Single(Directory.GetFiles(Path.Combine(scene.Folder, scene.Channel), "*.seg")), ".new");
+            Directory.CreateDirectory(inTheWay);
+            await steps.RefusedAsync("truncate", new ReplicaTruncateRequest(1, last - 1), ApiErrorCode.Unavailable, "could not do that");
+            Directory.Delete(inTheWay);
+            Assert.Equal(last, (await steps.HandshakeAsync(1)).FlushedLsn);
+            Assert.Equal(last - 1, (await steps.TruncateAsync(1, last - 1)).FlushedLsn);
+            await steps.ReleaseAsync(1);
+            await scene.FollowsAsync(follower, last);
+        }
+
+        Assert.Equal(await scene.StoredAsync(), await scene.OnDiskAsync());
+    }
+
     [Theory]
     [InlineData(ReplicaRebuildRequest.FullBase)]
     [InlineData(ReplicaRebuildRequest.SnapshotTail)]
