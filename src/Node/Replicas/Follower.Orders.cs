@@ -15,11 +15,7 @@ internal sealed partial class Follower
         async limit =>
         {
             var assignment = _assignment ?? throw NotFollowed(Channel);
-            if (request.Epoch < KnownTerm)
-            {
-                throw new ApiException(ApiErrorCode.Conflict, $"the replica of channel {Channel} knows term {KnownTerm}: epoch {request.Epoch} is below it");
-            }
-
+            CheckEpoch(request.Epoch);
             if (_session.Bind(request.SessionId, request.Epoch))
             {
                 try
@@ -134,9 +130,24 @@ internal sealed partial class Follower
 
         lock (_gate)
         {
+            // Assignments come beside the turn: one of a higher term may have come since.
+            CheckEpoch(request.Epoch);
+
             // Its present leader is one of the past. The next one may be told here; else the next assignment tells.
             _knownTerm = request.Epoch;
-            _wanted = _assignment = assignment with { Term = request.Epoch, LeaderEndpoint = request.LeaderEndpoint };
+            _assignment = assignment with { Term = request.Epoch, LeaderEndpoint = request.LeaderEndpoint };
+            if (_wanted is { } wanted && wanted.Term < request.Epoch)
+            {
+                _wanted = _assignment;
+            }
+        }
+    }
+
+    private void CheckEpoch(long epoch)
+    {
+        if (KnownTerm is var known && epoch < known)
+        {
+            throw new ApiException(ApiErrorCode.Conflict, $"the replica of channel {Channel} knows term {known}: epoch {epoch} is below it");
         }
     }
 
