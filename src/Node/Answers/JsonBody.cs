@@ -16,10 +16,18 @@ internal static class JsonBody
             throw new ApiException(ApiErrorCode.InvalidArgument, "this path takes a body of content type application/json");
         }
 
-        var body = await RequestBody.ReadAsync(request);
+        return Parse<T>((await RequestBody.ReadAsync(request)).Span);
+    }
+
+    /// <summary>The body as <typeparamref name="T"/>.</summary>
+    /// <exception cref="ApiException">400 when it is no JSON, not of this shape, or of more than <see cref="RequestLimits.Objects"/> objects.</exception>
+    public static T Parse<T>(ReadOnlySpan<byte> body)
+        where T : class
+    {
         try
         {
-            return JsonSerializer.Deserialize<T>(body.Span, BatonJson.RequestOptions)
+            CheckObjects(body);
+            return JsonSerializer.Deserialize<T>(body, BatonJson.RequestOptions)
                 ?? throw new ApiException(ApiErrorCode.InvalidArgument, "the body must be a JSON object, not null");
         }
         catch (JsonException e)
@@ -28,6 +36,24 @@ internal static class JsonBody
             throw new ApiException(
                 ApiErrorCode.InvalidArgument,
                 $"the body is not the JSON that this path takes: look at {(string.IsNullOrEmpty(e.Path) ? "$" : e.Path)}, line {(e.LineNumber ?? 0) + 1}, byte {(e.BytePositionInLine ?? 0) + 1}");
+        }
+    }
+
+    // An object takes three bytes in a body and some twenty times that in memory, which no budget of bodies counts. Few bodies have so many braces, be it in texts, that the objects are counted.
+    private static void CheckObjects(ReadOnlySpan<byte> body)
+    {
+        if (body.Count((byte)'{') <= RequestLimits.Objects)
+        {
+            return;
+        }
+
+        var reader = new Utf8JsonReader(body, new JsonReaderOptions { MaxDepth = BatonJson.RequestOptions.MaxDepth });
+        for (var objects = 0; reader.Read();)
+        {
+            if (reader.TokenType == JsonTokenType.StartObject && ++objects > RequestLimits.Objects)
+            {
+                throw new ApiException(ApiErrorCode.InvalidArgument, $"the body has more than {RequestLimits.Objects} JSON objects, more than any request needs");
+            }
         }
     }
 }

@@ -6,6 +6,9 @@ internal static class RequestLimits
     /// <summary>Bytes of a request's body.</summary>
     public const int BodyBytes = 8 * 1024 * 1024;
 
+    /// <summary>JSON objects of one body; a request of the most messages needs a few thousand.</summary>
+    public const int Objects = 16 * 1024;
+
     /// <summary>Bytes of a larger body that are taken in and thrown away before it is refused. Above this the connection is closed.</summary>
     public const int DiscardedBytes = 256 * 1024 * 1024;
 
