@@ -39,16 +39,17 @@ internal sealed partial class LedChannel : IAsyncDisposable
     private readonly ChannelSurroundings _around;
     private readonly SemaphoreSlim _exclusive = new(1, 1);
     private readonly DurableProgress _progress = new();
+    private readonly LongPoll _readers;
     private readonly TaskCompletionSource<LeadershipEnd> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _tail = Task.CompletedTask;
     private long _confirmedLsn;
-    private int _waitingReaders;
     private int _openTransactions;
 
     public LedChannel(ChannelMachine machine, WalWriter writer, WalStore store, BroadcastAcks acks, TransactionSizes sizes, ChannelSurroundings around)
     {
         (_machine, _writer, _store, _acks, _sizes, _around) = (machine, writer, store, acks, sizes, around);
         (Name, Term, _confirmedLsn, _openTransactions) = (machine.Channel, writer.Term, machine.LastConfirmedLsn, machine.OpenTransactionCount);
+        _readers = new LongPoll(around.Time);
         _feed = new LeaderFeed(writer.LastDurableLsn);
         _snapshots = new SnapshotWorker(machine.Channel, around.SnapshotEveryRecords, around.SnapshotTurns, TakeSnapshotAsync, around.Metrics, around.Log);
         _expiry = new ExpiryWatch(EndExpiredAsync, around.Time);
@@ -76,7 +77,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     public long QueuedBytes => _writer.QueuedBytes;
 
     /// <summary>Reads that wait for the channel to grow.</summary>
-    public int WaitingReaders => Volatile.Read(ref _waitingReaders);
+    public int WaitingReaders => _readers.Waiting;
 
     /// <summary>The status of a channel that this node does not lead.</summary>
     public static ChannelStatus NotLed(string channel) => new(channel, "none", 0, 0, 0, ClusterRole.Standalone, null, [], 0);
@@ -121,37 +122,16 @@ internal sealed partial class LedChannel : IAsyncDisposable
     public async Task<AppendResponse> RollbackAsync(long txnId) => Written(await ChangeAsync(now => _machine.PrepareRollback(txnId, now)));
 
     /// <summary>Messages from an LSN on; waits for the first one up to <paramref name="wait"/>.</summary>
-    public async Task<ReadResponse> ReadAsync(long from, int max, TimeSpan wait, Isolation isolation, bool showTokens, CancellationToken ct)
-    {
-        var started = _around.Time.GetTimestamp();
-        while (true)
+    public Task<ReadResponse> ReadAsync(long from, int max, TimeSpan wait, Isolation isolation, bool showTokens, CancellationToken ct) => _readers.ReadAsync(
+        _progress,
+        from,
+        wait,
+        async next =>
         {
             ThrowIfEnded();
-            var moved = _progress.Moved;
-            var through = LastDurableLsn;
-            var (messages, next) = await ReadLogAsync(new LogRead(from, through, max, isolation, showTokens), ct);
-            var left = wait - _around.Time.GetElapsedTime(started);
-            if (messages.Count > 0 || left <= TimeSpan.Zero)
-            {
-                return new ReadResponse(messages, next, through);
-            }
-
-            from = next;
-            Interlocked.Increment(ref _waitingReaders);
-            try
-            {
-                await moved.WaitAsync(left, _around.Time, ct);
-            }
-            catch (TimeoutException)
-            {
-                return new ReadResponse([], from, LastDurableLsn);
-            }
-            finally
-            {
-                Interlocked.Decrement(ref _waitingReaders);
-            }
-        }
-    }
+            return await LookAsync(new LogRead(next, LastDurableLsn, max, isolation, showTokens), ct);
+        },
+        ct);
 
     /// <summary>Completes when leading ends, by order or because the log says so.</summary>
     public Task<LeadershipEnd> WaitEndAsync() => _end.Task;
@@ -194,11 +174,12 @@ internal sealed partial class LedChannel : IAsyncDisposable
 
     private AppendResponse Written(WriteAnswer answer) => new(answer.FirstLsn, answer.LastLsn, answer.TimeTick, Term);
 
-    private async Task<(List<ReadMessage> Messages, long NextLsn)> ReadLogAsync(LogRead read, CancellationToken ct)
+    private async Task<Look> LookAsync(LogRead read, CancellationToken ct)
     {
         try
         {
-            return await LogReader.ReadAsync((first, last, token) => _store.ReadAsync(Name, first, last, token), read, ct);
+            var (messages, next) = await LogReader.ReadAsync((first, last, token) => _store.ReadAsync(Name, first, last, token), read, ct);
+            return new Look(messages, next, read.Through);
         }
         catch (WalFaultedException e)
         {

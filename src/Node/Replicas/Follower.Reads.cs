@@ -7,46 +7,21 @@ namespace Baton.Node.Replicas;
 /// <content>Reads of the replica's own copy: what it holds is durable, so a reader sees nothing that could go away. It may be behind its leader.</content>
 internal sealed partial class Follower
 {
-    private int _waitingReaders;
+    private readonly LongPoll _readers = new(around.Time);
 
     /// <summary>Reads that wait for the copy to grow.</summary>
-    public int WaitingReaders => Volatile.Read(ref _waitingReaders);
+    public int WaitingReaders => _readers.Waiting;
 
     /// <summary>Messages from an LSN on; waits for the first one up to <paramref name="wait"/>.</summary>
     /// <exception cref="ApiException">RangeNotSatisfiable below what is held; Unavailable where the copy is not known to be the channel's, or cannot be read now.</exception>
-    public async Task<ReadResponse> ReadAsync(long from, int max, TimeSpan wait, Isolation isolation, bool showTokens, CancellationToken ct)
-    {
-        var started = around.Time.GetTimestamp();
-        while (true)
-        {
-            var moved = _progress.Moved;
-            var log = _compared && _log is { } held ? held : throw CopyUnavailable();
-            var through = log.LastLsn;
-            var (messages, next) = await ReadAsync(log, new LogRead(from, through, max, isolation, showTokens), ct);
-            var left = wait - around.Time.GetElapsedTime(started);
-            if (messages.Count > 0 || left <= TimeSpan.Zero)
-            {
-                return new ReadResponse(messages, next, through);
-            }
+    public Task<ReadResponse> ReadAsync(long from, int max, TimeSpan wait, Isolation isolation, bool showTokens, CancellationToken ct) => _readers.ReadAsync(
+        _progress,
+        from,
+        wait,
+        next => _compared && _log is { } log ? LookAsync(log, new LogRead(next, log.LastLsn, max, isolation, showTokens), ct) : throw CopyUnavailable(),
+        ct);
 
-            from = next;
-            Interlocked.Increment(ref _waitingReaders);
-            try
-            {
-                await moved.WaitAsync(left, around.Time, ct);
-            }
-            catch (TimeoutException)
-            {
-                return new ReadResponse([], from, through);
-            }
-            finally
-            {
-                Interlocked.Decrement(ref _waitingReaders);
-            }
-        }
-    }
-
-    private async Task<(List<ReadMessage> Messages, long NextLsn)> ReadAsync(ReplicaLog log, LogRead read, CancellationToken ct)
+    private async Task<Look> LookAsync(ReplicaLog log, LogRead read, CancellationToken ct)
     {
         if (read.From < log.FirstLsn)
         {
@@ -55,7 +30,8 @@ internal sealed partial class Follower
 
         try
         {
-            return await LogReader.ReadAsync(log.ReadAsync, read, ct);
+            var (messages, next) = await LogReader.ReadAsync(log.ReadAsync, read, ct);
+            return new Look(messages, next, read.Through);
         }
         catch (Exception e) when (e is ReplicaCutException or ReplicaDamagedException or ReplicaFaultedException or ObjectDisposedException)
         {
