@@ -55,19 +55,24 @@ internal sealed partial class Follower
     /// <summary>Carries out an order. True when the target is on the disk.</summary>
     private async Task<bool> PullAsync(PullOrder order, CancellationToken ct)
     {
-        var done = false;
+        bool done;
         try
         {
             done = await RetryAsync(log => PullAsync(order, log, ct), ct);
         }
-        finally
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
         {
-            if (!ct.IsCancellationRequested)
-            {
-                order.End(done, order.Refusal);
-            }
+            // Not ended: whoever stopped it drops the order, or has it go on.
+            throw;
+        }
+        catch
+        {
+            order.End(done: false, order.Refusal);
+            throw;
         }
 
+        // Also when it is being stopped now: it is over, and nobody would carry it on.
+        order.End(done, order.Refusal);
         return done;
     }
 

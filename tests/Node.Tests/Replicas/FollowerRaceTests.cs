@@ -5,6 +5,7 @@ using Baton.Node.Replicas.Feed;
 using Baton.Node.Settings;
 using Baton.Node.Tests.Harness;
 using Baton.Storage.Replicas;
+using Baton.Storage.Wal;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -21,11 +22,8 @@ public sealed class FollowerRaceTests(NodeFixture fixture)
     {
         await using var scene = await ReplicaScene.StartAsync(fixture);
         using var http = new HttpClient();
-        using var held = new HeldLog();
-        var settings = Options.Create(new FollowSettings());
-        var client = new FeedClient(http, Options.Create(new NodeSettings()), Options.Create(new ClusterSettings()), settings, TimeProvider.System);
-        var around = new FollowerSurroundings(scene.OpenStore(), client, new ReplicaLogOptions { Folder = scene.Folder }, settings.Value, TimeProvider.System, held);
-        using var follower = new Follower(scene.Channel, around);
+        using var held = new HeldLog(" was Disconnected and is ");
+        using var follower = new Follower(scene.Channel, Around(scene, scene.OpenStore(), http, held));
         var first = new Assignment(scene.Channel, Assignments.Replica, 5, null);
         follower.Assign(first);
         await held.Reached.WaitAsync(TimeSpan.FromSeconds(30));
@@ -49,8 +47,51 @@ public sealed class FollowerRaceTests(NodeFixture fixture)
         await follower.CloseAsync();
     }
 
-    /// <summary>Keeps whoever first logs a change of state in that call.</summary>
-    private sealed class HeldLog : ILogger, IDisposable
+    [Fact]
+    public async Task An_order_that_ends_while_another_step_stops_it_has_ended()
+    {
+        await using var scene = await ReplicaScene.StartAsync(fixture);
+        await using var leader = await scene.LeadAsync(settings: [("Node:SnapshotEveryRecords", "100"), ("Wal:MaxSegmentBlocks", "3"), ("Wal:RetainMs", "0"), ("Wal:SnapshotsKept", "1")]);
+        var last = (await leader.AppendAsync(scene.Channel, "a")).LastLsn;
+        using var http = new HttpClient();
+        using var held = new HeldLog(" must be rebuilt");
+        var store = scene.OpenStore();
+        using var follower = new Follower(scene.Channel, Around(scene, store, http, held));
+        follower.Assign(new Assignment(scene.Channel, Assignments.Replica, 1, null));
+        await Eventually.HoldsAsync(() => follower.Status().LastLsn >= last, "it has what there is");
+        await follower.ConnectAsync(new ReplicaConnectRequest(1, 1, null), CancellationToken.None);
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                last = (await leader.AppendAsync(scene.Channel, [.. Enumerable.Range(0, 40).Select(i => $"m{i}")])).LastLsn;
+                return await store.ReadManifestAsync(scene.Channel, CancellationToken.None) is { } manifest && manifest.FirstLsn > follower.Status().LastLsn + 1;
+            },
+            "what the replica needs next is gone");
+
+        // A read at the end has the store know it.
+        await foreach (var _ in store.ReadBatchesAsync(scene.Channel, last + 1_000, last + 1_000, CancellationToken.None))
+        {
+        }
+
+        var catchingUp = follower.CatchUpAsync(new ReplicaCatchUpRequest(1, last, 60_000), CancellationToken.None);
+        await held.Reached.WaitAsync(TimeSpan.FromSeconds(30));
+        var looking = follower.PositionAsync(1, 1, CancellationToken.None);
+        held.LetGo();
+        Assert.Equal(1, (await looking).Lsn);
+        var answer = await catchingUp.WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal((false, FollowState.NeedsRebuild), (answer.Done, answer.State));
+        await follower.CloseAsync();
+    }
+
+    private static FollowerSurroundings Around(ReplicaScene scene, WalStore store, HttpClient http, ILogger log)
+    {
+        var settings = Options.Create(new FollowSettings());
+        var client = new FeedClient(http, Options.Create(new NodeSettings()), Options.Create(new ClusterSettings()), settings, TimeProvider.System);
+        return new FollowerSurroundings(store, client, new ReplicaLogOptions { Folder = scene.Folder }, settings.Value, TimeProvider.System, log);
+    }
+
+    /// <summary>Keeps whoever first logs a text in that call.</summary>
+    private sealed class HeldLog(string text) : ILogger, IDisposable
     {
         private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly ManualResetEventSlim _go = new();
@@ -66,7 +107,7 @@ public sealed class FollowerRaceTests(NodeFixture fixture)
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
-            if (formatter(state, exception).Contains(" was Disconnected and is ", StringComparison.Ordinal) && _reached.TrySetResult())
+            if (formatter(state, exception).Contains(text, StringComparison.Ordinal) && _reached.TrySetResult())
             {
                 _go.Wait(TimeSpan.FromSeconds(30));
             }
