@@ -36,9 +36,10 @@ internal static class LeadershipEndpoints
 
     private static void CheckTerm(long term)
     {
-        if (term < 1)
+        // No term is above the highest: a channel once open at one from beyond could never be moved again.
+        if (!ExactNumbers.IsPosition(term))
         {
-            throw new ApiException(ApiErrorCode.InvalidArgument, $"term is {term}: terms start at 1");
+            throw new ApiException(ApiErrorCode.InvalidArgument, $"term is {term}: terms start at 1 and stay below 2^53");
         }
     }
 }

@@ -60,6 +60,7 @@ public sealed class BadRequestTests(NodeFixture fixture)
             ("transactions/1/messages", """{"messages":1}"""),
             ("open", "{}"),
             ("open", """{"term":0}"""),
+            ("open", """{"term":9007199254740992}"""),
             ("open", """{"term":"one"}"""),
             ("close", """{"term":-1}"""),
             ("control", "{}"),
