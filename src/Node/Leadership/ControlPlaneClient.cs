@@ -32,7 +32,7 @@ internal sealed class ControlPlaneClient
     /// <summary>Joins or rejoins; everything this node held before is void.</summary>
     public async Task<JoinNodeResponse> JoinAsync(JoinNodeRequest request, CancellationToken ct)
     {
-        var answer = await CountedAsync("join", SendAsync<JoinNodeResponse>(HttpMethod.Put, _nodePath, request, JoinTimeout, ct));
+        var answer = await CountedAsync("join", SendAsync<JoinNodeResponse>(HttpMethod.Put, _nodePath, request, JoinTimeout, a => AreWhole(a.Assignments), ct));
         _metrics.HeartbeatTaken();
         return answer;
     }
@@ -40,7 +40,7 @@ internal sealed class ControlPlaneClient
     /// <summary>Says what this node holds and hears what it should.</summary>
     public async Task<HeartbeatResponse> HeartbeatAsync(HeartbeatRequest request, CancellationToken ct)
     {
-        var answer = await CountedAsync("heartbeat", SendAsync<HeartbeatResponse>(HttpMethod.Post, $"{_nodePath}/heartbeat", request, _timeout, ct));
+        var answer = await CountedAsync("heartbeat", SendAsync<HeartbeatResponse>(HttpMethod.Post, $"{_nodePath}/heartbeat", request, _timeout, a => AreWhole(a.Assignments), ct));
         _metrics.HeartbeatTaken();
         return answer;
     }
@@ -53,7 +53,9 @@ internal sealed class ControlPlaneClient
     }
 
     /// <summary>Who leads what.</summary>
-    public Task<RouteView> RouteAsync(CancellationToken ct) => CountedAsync("route", SendAsync<RouteView>(HttpMethod.Get, "api/route", null, _timeout, ct));
+    public Task<RouteView> RouteAsync(CancellationToken ct) => CountedAsync("route", SendAsync<RouteView>(HttpMethod.Get, "api/route", null, _timeout, r => r.Channels is not null, ct));
+
+    private static bool AreWhole(IReadOnlyList<Assignment>? assignments) => assignments?.All(a => a is { Channel: not null, Role: not null }) == true;
 
     private async Task<T> CountedAsync<T>(string name, Task<T> call)
     {
@@ -77,16 +79,18 @@ internal sealed class ControlPlaneClient
         return limit;
     }
 
-    private async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, TimeSpan timeout, CancellationToken ct)
+    /// <summary>The answer's body. One that lacks what <paramref name="isWhole"/> asks for is no answer: nothing may be closed, and no loop may end, because of it.</summary>
+    private async Task<T> SendAsync<T>(HttpMethod method, string path, object? body, TimeSpan timeout, Func<T, bool> isWhole, CancellationToken ct)
     {
         using var limit = Limit(timeout, ct);
         using var answer = await SendAsync(method, path, body, limit.Token, ct);
         try
         {
-            return await answer.Content.ReadFromJsonAsync<T>(BatonJson.Options, ct)
-                ?? throw new ControlPlaneException($"{method} {path} answered null", answer.StatusCode);
+            return await answer.Content.ReadFromJsonAsync<T>(BatonJson.Options, ct) is { } whole && isWhole(whole)
+                ? whole
+                : throw new ControlPlaneException($"{method} {path} answered without what belongs there", answer.StatusCode);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw new ControlPlaneException($"{method} {path} answered JSON of another shape", answer.StatusCode, e);
         }

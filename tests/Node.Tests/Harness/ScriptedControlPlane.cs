@@ -54,6 +54,12 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
     /// <summary>While false, joins are answered 503.</summary>
     public bool TakesJoins { get; set; } = true;
 
+    /// <summary>While there is one, joins and heartbeats are answered with this JSON, as a success.</summary>
+    public string? Nonsense { get; set; }
+
+    /// <summary>Joins and heartbeats that were answered with nonsense.</summary>
+    public int Misled;
+
     /// <summary>While false, joins and heartbeats are answered 503.</summary>
     public bool TakesHeartbeats { get; set; } = true;
 
@@ -85,6 +91,13 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
             {
                 context.Response.StatusCode = 401;
                 return Task.CompletedTask;
+            }
+
+            if (Nonsense is { } nonsense && context.Request.Path.StartsWithSegments("/api/nodes", StringComparison.Ordinal))
+            {
+                Interlocked.Increment(ref Misled);
+                context.Response.ContentType = "application/json";
+                return context.Response.WriteAsync(nonsense);
             }
 
             return next(context);

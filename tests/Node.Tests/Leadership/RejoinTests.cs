@@ -60,6 +60,27 @@ public sealed class RejoinTests(NodeFixture fixture)
         Assert.Equal(1, (await node.AppendAsync(kept, "served")).FirstLsn);
     }
 
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("""{"assignments":[{}]}""")]
+    [InlineData("""{"assignments":[null]}""")]
+    [InlineData("""{"assignments":[{"channel":"c","term":3}]}""")]
+    public async Task An_answer_without_its_parts_is_none_and_the_node_serves_on(string nonsense)
+    {
+        var channel = NodeFixture.NewChannel();
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        await using var node = await TestNode.LeadingAsync(fixture, plane, channel);
+        plane.Nonsense = nonsense;
+        await Eventually.HoldsAsync(() => plane.Misled >= 3 || Stopping(node), "it beats on");
+
+        Assert.False(Stopping(node));
+        Assert.Equal(1, (await node.AppendAsync(channel, "served")).FirstLsn);
+        var before = plane.Beats.Count;
+        plane.Nonsense = null;
+        await Eventually.HoldsAsync(() => plane.Beats.Count > before, "it is answered again");
+        Assert.Single(plane.Joins);
+    }
+
     [Fact]
     public async Task A_node_that_never_owned_anything_waits_for_the_control_plane_however_long_it_takes()
     {
