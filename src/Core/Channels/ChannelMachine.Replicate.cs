@@ -93,10 +93,11 @@ public sealed partial class ChannelMachine
 
         return record.Type switch
         {
-            WalRecordType.TxnBegin or WalRecordType.TxnBody or WalRecordType.TxnCommit or WalRecordType.TxnRollback when record.TxnId is not > 0 =>
-                ApiError.InvalidArgument("txnId must be 1 or above"),
-            WalRecordType.Broadcast or WalRecordType.AlterReplicateConfig when record.BroadcastId is not > 0 =>
-                ApiError.InvalidArgument("broadcastId must be 1 or above"),
+            WalRecordType.TxnBegin or WalRecordType.TxnBody or WalRecordType.TxnCommit or WalRecordType.TxnRollback when !ExactNumbers.IsPosition(record.TxnId ?? 0) =>
+                ApiError.InvalidArgument("txnId must be 1 or above, and below 2^53"),
+            WalRecordType.Broadcast or WalRecordType.AlterReplicateConfig when !ExactNumbers.IsPosition(record.BroadcastId ?? 0) =>
+                ApiError.InvalidArgument("broadcastId must be 1 or above, and below 2^53"),
+            WalRecordType.Message or WalRecordType.TxnBody when record.Payload is null => ApiError.InvalidArgument("payload is missing"),
             _ => null,
         };
     }

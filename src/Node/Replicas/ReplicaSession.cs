@@ -11,6 +11,7 @@ internal sealed class ReplicaSession(TimeProvider time, TimeSpan idle)
     private readonly Lock _gate = new();
     private long _id;
     private long _highest;
+    private long _released;
     private long _calledAt;
 
     /// <summary>The term at which the bound session was made; 0 when none is bound.</summary>
@@ -29,7 +30,7 @@ internal sealed class ReplicaSession(TimeProvider time, TimeSpan idle)
     }
 
     /// <summary>Binds a session, or notes another call of the one that is bound. True where it was not bound before.</summary>
-    /// <exception cref="ApiException">Conflict: there was a higher one.</exception>
+    /// <exception cref="ApiException">Conflict: there was a higher one, or it was released: this is a late copy of its first call.</exception>
     public bool Bind(long id, long epoch)
     {
         lock (_gate)
@@ -37,6 +38,11 @@ internal sealed class ReplicaSession(TimeProvider time, TimeSpan idle)
             if (id < _highest)
             {
                 throw new ApiException(ApiErrorCode.Conflict, $"session ID mismatch: session {_highest} has been here, {id} is older");
+            }
+
+            if (id == _released)
+            {
+                throw new ApiException(ApiErrorCode.Conflict, $"no active session: session {id} was released");
             }
 
             var isNew = LeftInGate() == TimeSpan.Zero || id != _id || epoch != Epoch;
@@ -77,7 +83,7 @@ internal sealed class ReplicaSession(TimeProvider time, TimeSpan idle)
             }
 
             var bound = _id != 0;
-            (_id, Epoch) = (0, 0);
+            (_id, Epoch, _released) = (0, 0, id);
             return bound;
         }
     }

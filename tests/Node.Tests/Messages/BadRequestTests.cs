@@ -69,6 +69,10 @@ public sealed class BadRequestTests(NodeFixture fixture)
             ("replicate", "{}"),
             ("replicate", """{"clusterId":"a","channel":"c","records":[null]}"""),
             ("replicate", """{"clusterId":"a","channel":"c","records":[{"lsn":1,"timeTick":1,"type":"nonsense","payload":""}]}"""),
+            ("replicate", """{"clusterId":"a","channel":"c","records":[{"lsn":1,"timeTick":1,"type":"message"}]}"""),
+            ("replicate", """{"clusterId":"a","channel":"c","records":[{"lsn":1,"timeTick":1,"type":"txnBody","txnId":1}]}"""),
+            ("replicate", """{"clusterId":"a","channel":"c","records":[{"lsn":1,"timeTick":1,"type":"txnBegin","payload":"","txnId":9007199254740992}]}"""),
+            ("replicate", """{"clusterId":"a","channel":"c","records":[{"lsn":1,"timeTick":1,"type":"broadcast","payload":"","broadcastId":9007199254740992}]}"""),
         ];
         foreach (var (path, body) in calls)
         {

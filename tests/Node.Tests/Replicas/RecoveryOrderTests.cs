@@ -36,6 +36,7 @@ public sealed class RecoveryOrderTests(NodeFixture fixture)
             await steps.RefusedAsync("position", new ReplicaPositionRequest(1, 1), ApiErrorCode.NotFound, "not 1");
             await steps.ReleaseAsync(1);
             await steps.ReleaseAsync(1);
+            await steps.RefusedAsync("connect", new ReplicaConnectRequest(1, 1), ApiErrorCode.Conflict, "session 1 was released");
             await scene.FollowsAsync(follower, last);
         }
 
