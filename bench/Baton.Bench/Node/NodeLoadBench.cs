@@ -41,6 +41,8 @@ internal static class NodeLoadBench
 
     private static async Task<int> RunAsync(LoadPlan plan, int channels, bool follow, CancellationToken ct)
     {
+        // Azurite would stop answering in the midst of a ten-minute run: see its launcher.
+        Environment.SetEnvironmentVariable("AZURITE_COLLECTION_MINUTES", "1440");
         var folder = Directory.CreateTempSubdirectory("baton-bench-").FullName;
         try
         {

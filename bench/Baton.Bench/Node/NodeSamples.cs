@@ -58,7 +58,13 @@ internal sealed class NodeSamples(int nodeProcessId, int storageProcessId, Uri m
 
     private static long ResidentBytes(int processId)
     {
-        var line = File.ReadLines($"/proc/{processId}/status").Single(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
+        var status = $"/proc/{processId}/status";
+        if (!File.Exists(status))
+        {
+            throw new InvalidOperationException($"Process {processId} has ended before the load did.");
+        }
+
+        var line = File.ReadLines(status).Single(l => l.StartsWith("VmRSS:", StringComparison.Ordinal));
         return long.Parse(line["VmRSS:".Length..].Replace("kB", "", StringComparison.Ordinal).Trim(), CultureInfo.InvariantCulture) * 1024;
     }
 
