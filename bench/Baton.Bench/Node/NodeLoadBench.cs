@@ -122,6 +122,9 @@ internal static class NodeLoadBench
         Add("storage service, working set", s => s.StorageBytes);
         table.AddRow("acknowledged", Rate(first), Rate(last), "");
         AnsiConsole.Write(table);
+        Console.WriteLine($"Node minute by minute, working set and heap in MiB: {string.Join(", ", samples.All.GroupBy(s => (int)s.At.TotalMinutes).Select(OfMinute))}");
+
+        static string OfMinute(IEnumerable<NodeSample> minute) => Text($"{minute.Average(s => s.WorkingSetBytes) / (1 << 20):0} {minute.Average(s => s.HeapBytes) / (1 << 20):0}");
 
         void Add(string name, Func<NodeSample, long?> of) => table.AddRow(name, MebiBytes(first.Average(of)), MebiBytes(last.Average(of)), MebiBytes(samples.All.Max(of)));
     }
