@@ -1,3 +1,5 @@
+using Baton.Core.Replication;
+
 namespace Baton.Core.Api;
 
 /// <summary>The error codes of the HTTP API. Each has one status: see <see cref="ApiErrorCodeExtensions.Status"/>.</summary>
@@ -102,6 +104,9 @@ public sealed class ApiException : Exception
 
     /// <summary>The first LSN that can be read, with <see cref="ApiErrorCode.RangeNotSatisfiable"/>.</summary>
     public long? FirstAvailable { get; init; }
+
+    /// <summary>With <see cref="ApiErrorCode.ReplicateViolation"/> to a former source: where the channel left it by force.</summary>
+    public ReplicateDeparture? Departure { get; init; }
 }
 
 /// <summary>Who leads a channel, as far as the answering node knows.</summary>
@@ -115,7 +120,9 @@ public sealed record LeaderHint(string NodeId, Uri Endpoint, long Term);
 /// <param name="Code">The code's name.</param>
 /// <param name="Leader">With <c>NotLeader</c>: where to go.</param>
 /// <param name="FirstAvailable">With <c>RangeNotSatisfiable</c>: the first LSN that can be read.</param>
-public sealed record Problem(string Type, string Title, int Status, string Detail, string Code, LeaderHint? Leader = null, long? FirstAvailable = null)
+/// <param name="Departure">With <c>ReplicateViolation</c> to a former source: where the channel left it by force.</param>
+public sealed record Problem(
+    string Type, string Title, int Status, string Detail, string Code, LeaderHint? Leader = null, long? FirstAvailable = null, ReplicateDeparture? Departure = null)
 {
     /// <summary>The media type of a problem body.</summary>
     public const string MediaType = "application/problem+json";

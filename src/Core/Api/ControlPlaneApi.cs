@@ -40,7 +40,8 @@ public sealed record ReplicateConfigurationView(
     ReplicateConfiguration? Configuration,
     long Version,
     bool ForceUpdated,
-    DateTimeOffset? ForceUpdateTimestamp);
+    DateTimeOffset? ForceUpdateTimestamp,
+    Supersession? Superseded = null);
 
 /// <summary>What an operator must know of a forced promotion.</summary>
 /// <param name="Channels">Channels promoted.</param>
@@ -100,8 +101,8 @@ public sealed record RouteEntry(Uri Endpoint, string NodeId, long Term);
 /// <summary><c>PUT /api/nodes/{nodeId}</c>.</summary>
 public sealed record JoinNodeRequest(Uri Endpoint, string? Zone = null, int? Capacity = null);
 
-/// <summary>A join: the node's incarnation and what it owns now.</summary>
-public sealed record JoinNodeResponse(string NodeId, long Incarnation, IReadOnlyList<Assignment> Assignments);
+/// <summary>A join: the node's incarnation, what it owns now, and how its cluster replicates.</summary>
+public sealed record JoinNodeResponse(string NodeId, long Incarnation, IReadOnlyList<Assignment> Assignments, ReplicateStanding? Replication = null);
 
 /// <summary><c>POST /api/nodes/{nodeId}/heartbeat</c>.</summary>
 /// <param name="Incarnation">The incarnation that its join gave it.</param>
@@ -118,8 +119,9 @@ public sealed record HeartbeatRequest(long Incarnation, IReadOnlyList<HeartbeatC
 /// <param name="LastTerm">A replica's: term of the record at <paramref name="FlushedLsn"/>.</param>
 /// <param name="LastCrc">A replica's: checksum of that record.</param>
 /// <param name="State">A replica's.</param>
+/// <param name="Cdc">A leader's: how far its CDC tasks are.</param>
 public sealed record HeartbeatChannel(
-    string Name, long Term, string Role, long FlushedLsn, long CommittedLsn, long? LastTerm = null, long? LastCrc = null, FollowState? State = null);
+    string Name, long Term, string Role, long FlushedLsn, long CommittedLsn, long? LastTerm = null, long? LastCrc = null, FollowState? State = null, IReadOnlyList<CdcProgress>? Cdc = null);
 
 /// <summary>What a replica is doing, by its own account. Whether it is ready to lead, the control plane decides.</summary>
 public enum FollowState
@@ -145,6 +147,9 @@ public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bo
 {
     /// <summary>To a node that leaves: the channels of its beat that have a leader at a higher term now. For these it waits, and for no others: nobody takes those over. Null in other answers.</summary>
     public IReadOnlyList<string>? TakenOver { get; init; }
+
+    /// <summary>How the cluster replicates; null in the answer to a node that leaves or must join again.</summary>
+    public ReplicateStanding? Replication { get; init; }
 }
 
 /// <summary>One channel a node should own.</summary>

@@ -65,7 +65,7 @@ internal static partial class ProblemAnswers
             context.Response.Headers.WWWAuthenticate = "Bearer";
         }
 
-        var problem = Problem.From(answer.Error, answer.Leader) with { Status = status, FirstAvailable = answer.FirstAvailable };
+        var problem = Problem.From(answer.Error, answer.Leader) with { Status = status, FirstAvailable = answer.FirstAvailable, Departure = answer.Departure };
         return context.Response.WriteAsJsonAsync(problem, BatonJson.Options, Problem.MediaType, context.RequestAborted);
     }
 
