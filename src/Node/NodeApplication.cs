@@ -110,6 +110,7 @@ internal static class NodeApplication
             s.GetRequiredService<IOptions<ControlPlaneSettings>>(),
             s.GetRequiredService<NodeMetrics>()));
         services.AddSingleton<LeaderHints>();
+        services.AddSingleton<HeardStanding>();
         services.AddSingleton<BodyBudget>();
         services.AddSingleton<WaitingReaders>();
         services.AddSingleton(s => new SnapshotTurns(s.GetRequiredService<IOptions<NodeSettings>>().Value.MaxSnapshotsAtOnce));

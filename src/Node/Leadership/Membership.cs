@@ -1,6 +1,7 @@
 using Baton.Core.Api;
 using Baton.Node.Channels;
 using Baton.Node.Replicas;
+using Baton.Node.Replication;
 using Baton.Node.Settings;
 using Baton.Storage.Wal;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -31,6 +32,7 @@ internal sealed partial class Membership(
     Drain drain,
     EarlyBeat early,
     LeaderHints hints,
+    HeardStanding heard,
     IServer server,
     IHostApplicationLifetime lifetime,
     IOptions<NodeSettings> settings,
@@ -135,6 +137,7 @@ internal sealed partial class Membership(
                 Incarnation = joined.Incarnation;
                 _standing.Heard();
                 LogJoined(log, settings.Value.Id, joined.Incarnation, joined.Assignments.Count);
+                heard.Hear(joined.Replication);
                 channels.Follow(joined.Assignments);
                 replicas.Follow(joined.Assignments);
                 return;
@@ -187,6 +190,7 @@ internal sealed partial class Membership(
                     return;
                 }
 
+                heard.Hear(answer.Replication);
                 channels.Follow(answer.Assignments);
                 channels.Release(held, answer.Assignments);
                 replicas.Follow(answer.Assignments);
