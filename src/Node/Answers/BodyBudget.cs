@@ -8,7 +8,11 @@ namespace Baton.Node.Answers;
 /// Bounds what the bodies of all requests under way take together. Who wants more than is left waits in line, briefly, and then is refused; the line is
 /// bounded too. A large body at its head keeps smaller ones behind it waiting, so that it gets its turn.
 /// </summary>
-/// <remarks>All fields change under the lock. A place in the line ends in one way: granted, by who gives back, or left, by its own wait; who leaves checks which.</remarks>
+/// <remarks>
+/// All fields change under the lock. A place in the line ends in one way: granted, by who makes room; refused, when its time or that of one behind it is over; left, when its request is
+/// gone; whose wait ends checks which. All wait equally long, so the time of whoever came before is over too: it goes first, and what does not fit in its stead is refused. Timers that are due
+/// together fire in any order; without this a small body would be refused beside the room that the large one before it leaves.
+/// </remarks>
 internal sealed class BodyBudget(IOptions<NodeSettings> node, TimeProvider time)
 {
     /// <summary>How many may wait at once.</summary>
@@ -91,42 +95,59 @@ internal sealed class BodyBudget(IOptions<NodeSettings> node, TimeProvider time)
 
     private async ValueTask WaitAsync(LinkedListNode<Place> place, CancellationToken ct)
     {
+        bool granted;
         try
         {
-            await place.Value.Granted.Task.WaitAsync(Wait, time, ct);
+            granted = await place.Value.Granted.Task.WaitAsync(Wait, time, ct);
         }
         catch (TimeoutException)
         {
-            if (Leave(place))
-            {
-                throw Overloaded();
-            }
+            granted = EndUpTo(place);
         }
         catch (OperationCanceledException)
         {
-            if (!Leave(place))
-            {
-                GiveBack(place.Value.Bytes);
-            }
-
+            Leave(place);
             throw;
+        }
+
+        if (!granted)
+        {
+            throw Overloaded();
         }
     }
 
-    /// <summary>False where the place was granted at the same moment.</summary>
-    private bool Leave(LinkedListNode<Place> place)
+    /// <summary>Refuses from the head of the line on until the place is out of it. True where it got its room, by that or at the same moment.</summary>
+    private bool EndUpTo(LinkedListNode<Place> place)
     {
         lock (_lock)
         {
-            if (place.List is null)
+            while (place.List is not null && _line.First is { } first)
             {
-                return false;
+                _line.RemoveFirst();
+                first.Value.Granted.SetResult(false);
+                Grant();
+            }
+
+            return place.Value.Granted.Task.Result;
+        }
+    }
+
+    private void Leave(LinkedListNode<Place> place)
+    {
+        lock (_lock)
+        {
+            if (place.List is not null)
+            {
+                _line.Remove(place);
+            }
+            else if (place.Value.Granted.Task.Result)
+            {
+                // Granted at the same moment.
+                _takenBytes -= place.Value.Bytes;
             }
 
             // Those behind may be smaller.
-            _line.Remove(place);
             Grant();
-            return true;
         }
     }
 
@@ -136,7 +157,7 @@ internal sealed class BodyBudget(IOptions<NodeSettings> node, TimeProvider time)
         {
             _line.RemoveFirst();
             _takenBytes += first.Value.Bytes;
-            first.Value.Granted.SetResult();
+            first.Value.Granted.SetResult(true);
         }
     }
 
@@ -145,6 +166,7 @@ internal sealed class BodyBudget(IOptions<NodeSettings> node, TimeProvider time)
 
     private sealed record Place(int Bytes)
     {
-        public TaskCompletionSource Granted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        /// <summary>False: refused. Set under the lock, when the place leaves the line by another's hand.</summary>
+        public TaskCompletionSource<bool> Granted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -1,6 +1,7 @@
 using Baton.Core.Api;
 using Baton.Node.Answers;
 using Baton.Node.Settings;
+using Baton.Node.Tests.Harness;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Tests.Answers;
@@ -8,6 +9,8 @@ namespace Baton.Node.Tests.Answers;
 /// <summary>The line for room: who waits, who gets it, and that nothing is taken twice or for ever.</summary>
 public sealed class BodyBudgetTests
 {
+    private readonly HeldTimers _time = new();
+
     [Fact]
     public async Task Who_does_not_fit_waits_until_there_is_room_for_it()
     {
@@ -46,11 +49,29 @@ public sealed class BodyBudgetTests
         await budget.TakeAsync(60, CancellationToken.None);
         var large = budget.TakeAsync(100, CancellationToken.None).AsTask();
         var small = budget.TakeAsync(1, CancellationToken.None).AsTask();
+        Assert.True(_time.EndFirst());
         var refused = await Assert.ThrowsAsync<ApiException>(() => large);
         Assert.Equal((ApiErrorCode.Overloaded, 1), (refused.Error.Code, refused.RetryAfterSeconds));
         Assert.Contains("Node:MaxRequestBytesInFlight", refused.Message, StringComparison.Ordinal);
         await small;
         Assert.Equal((61, 0), (budget.TakenBytes, budget.Waiting));
+    }
+
+    [Fact]
+    public async Task Who_gets_room_by_the_end_of_those_before_it_is_not_refused_where_its_time_ends_at_the_same_moment()
+    {
+        var budget = Of(100);
+        await budget.TakeAsync(60, CancellationToken.None);
+        var large = budget.TakeAsync(100, CancellationToken.None).AsTask();
+        var alsoLarge = budget.TakeAsync(41, CancellationToken.None).AsTask();
+        var small = budget.TakeAsync(40, CancellationToken.None).AsTask();
+        var behind = budget.TakeAsync(1, CancellationToken.None).AsTask();
+        Assert.True(_time.EndLast());
+        await Assert.ThrowsAsync<ApiException>(() => behind);
+        await small.WaitAsync(TimeSpan.FromSeconds(60));
+        await Assert.ThrowsAsync<ApiException>(() => alsoLarge);
+        await Assert.ThrowsAsync<ApiException>(() => large);
+        Assert.Equal((100, 0), (budget.TakenBytes, budget.Waiting));
     }
 
     [Fact]
@@ -115,9 +136,17 @@ public sealed class BodyBudgetTests
                 using var gone = new CancellationTokenSource();
                 var bytes = random.Next(1, 400);
                 var take = budget.TakeAsync(bytes, gone.Token).AsTask();
-                if (random.Next(4) == 0)
+                switch (random.Next(8))
                 {
-                    await gone.CancelAsync();
+                    case 0 or 1:
+                        await gone.CancelAsync();
+                        break;
+                    case 2:
+                        _time.EndFirst();
+                        break;
+                    case 3:
+                        _time.EndLast();
+                        break;
                 }
 
                 try
@@ -144,5 +173,5 @@ public sealed class BodyBudgetTests
         Assert.Equal((0, 0), (budget.TakenBytes, budget.Waiting));
     }
 
-    private static BodyBudget Of(long bytes) => new(Options.Create(new NodeSettings { MaxRequestBytesInFlight = bytes }), TimeProvider.System);
+    private BodyBudget Of(long bytes) => new(Options.Create(new NodeSettings { MaxRequestBytesInFlight = bytes }), _time);
 }
