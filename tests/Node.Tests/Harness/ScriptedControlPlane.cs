@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net;
 using Baton.Core.Api;
+using Baton.Core.Replication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -44,6 +45,9 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
 
     /// <summary>What <c>GET /api/route</c> answers.</summary>
     public RouteView Route { get; set; } = new(1, new Dictionary<string, RouteEntry>(StringComparer.Ordinal));
+
+    /// <summary>How the cluster replicates, as joins and heartbeats tell it from now on.</summary>
+    public ReplicateStanding? Replication { get; set; }
 
     /// <summary>While false, acks are answered 503.</summary>
     public bool TakesAcks { get; set; } = true;
@@ -114,7 +118,7 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
             Joins.Enqueue((id, join));
             var incarnation = Joins.Count(j => j.NodeId == id);
             _incarnations[id] = incarnation;
-            return Results.Json(new JoinNodeResponse(id, incarnation, _assignments.GetValueOrDefault(id, [])), BatonJson.Options);
+            return Results.Json(new JoinNodeResponse(id, incarnation, _assignments.GetValueOrDefault(id, []), Replication), BatonJson.Options);
         });
         app.MapPost("/api/nodes/{id}/heartbeat", async (string id, HttpContext context) =>
         {
@@ -134,7 +138,7 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
             var mustRejoin = _incarnations.GetValueOrDefault(id) != beat.Incarnation;
             Heartbeats[id] = beat;
             Beats.Enqueue((id, beat));
-            return Results.Json(new HeartbeatResponse(_assignments.GetValueOrDefault(id, []), mustRejoin), BatonJson.Options);
+            return Results.Json(new HeartbeatResponse(_assignments.GetValueOrDefault(id, []), mustRejoin) { Replication = mustRejoin ? null : Replication }, BatonJson.Options);
         });
         app.MapPost("/api/broadcasts/{id:long}/acks", async (long id, HttpContext context) =>
         {
