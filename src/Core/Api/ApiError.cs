@@ -67,6 +67,9 @@ public static class ApiErrorCodeExtensions
 /// <param name="Detail">What is wrong and what to do about it, for the caller to read. Holds no secret and no storage detail.</param>
 public sealed record ApiError(ApiErrorCode Code, string Detail)
 {
+    /// <summary>With <see cref="ApiErrorCode.ReplicateViolation"/> to a former source: where the channel left it by force.</summary>
+    public ReplicateDeparture? Departure { get; init; }
+
     /// <summary>A 400 with <paramref name="detail"/>.</summary>
     public static ApiError InvalidArgument(string detail) => new(ApiErrorCode.InvalidArgument, detail);
 
@@ -106,7 +109,7 @@ public sealed class ApiException : Exception
     public long? FirstAvailable { get; init; }
 
     /// <summary>With <see cref="ApiErrorCode.ReplicateViolation"/> to a former source: where the channel left it by force.</summary>
-    public ReplicateDeparture? Departure { get; init; }
+    public ReplicateDeparture? Departure => Error.Departure;
 }
 
 /// <summary>Who leads a channel, as far as the answering node knows.</summary>

@@ -149,6 +149,7 @@ public sealed partial class ChannelMachine
             return ApiError.InvalidArgument($"payload cannot be read: {error}");
         }
 
+        // Known first: what is here already is a repeat and no violation, also for a source that this cluster has left.
         var id = record.BroadcastId!.Value;
         var vchannel = ToHere(step.Gate.Configuration, step.Gate, position, record.VChannel ?? position.Channel);
         if (vchannel is not null && (_broadcasts.Find(id, vchannel) is not null || step.Has(id, vchannel)))
@@ -231,12 +232,13 @@ public sealed partial class ChannelMachine
         return null;
     }
 
+    // Of the record itself.
     private static string? ToHere(ReplicateConfiguration? map, ReplicateGate gate, SourcePosition position, string vchannel) =>
-        ChannelMapping.TargetVChannel(map, position.ClusterId, gate.ClusterId, vchannel);
+        gate.ToHere(map, position.ClusterId, position.Channel, vchannel);
 
     private static BroadcastMessage? ToHere(ReplicateConfiguration? map, ReplicateGate gate, SourcePosition position, BroadcastMessage message)
     {
-        var vchannels = message.VChannels.Select(v => ToHere(map, gate, position, v)).ToArray();
+        var vchannels = message.VChannels.Select(v => ChannelMapping.TargetVChannel(map, position.ClusterId, gate.ClusterId, v)).ToArray();
         return Array.TrueForAll(vchannels, v => v is not null) ? message with { VChannels = vchannels! } : null;
     }
 

@@ -14,18 +14,23 @@ namespace Baton.Core.Channels;
 /// </content>
 public sealed partial class ChannelMachine
 {
-    private const long SnapshotVersion = 1;
+    private const long SnapshotVersion = 2;
+
+    /// <summary>Without the departure. Written no more; read, since the log before such a snapshot may have been deleted.</summary>
+    private const long VersionBeforeDepartures = 1;
 
     /// <summary>The state behind <see cref="LastLsn"/>. Machines that stand at the same place give the same bytes, however they got there.</summary>
-    public byte[] EncodeSnapshot()
+    public byte[] EncodeSnapshot() => Encode(SnapshotVersion);
+
+    private byte[] Encode(long version)
     {
         var writer = new SnapshotWriter();
-        writer.Number(SnapshotVersion);
+        writer.Number(version);
         writer.Text(ClusterId);
         writer.Text(Channel);
         writer.Number(LastLsn);
         writer.Number(LastTimeTick);
-        WriteGate(writer);
+        WriteGate(writer, version);
         WriteTransactions(writer);
         _producers.WriteTo(writer);
         _broadcasts.WriteTo(writer);
@@ -43,10 +48,10 @@ public sealed partial class ChannelMachine
     {
         try
         {
-            var machine = Read(clusterId, channel, content.Span, limits ?? ChannelLimits.Default);
+            var machine = Read(clusterId, channel, content.Span, limits ?? ChannelLimits.Default, out var version);
 
-            // One state has one form: rows twice or out of order, numbers or JSON in another form, all show here.
-            problem = machine.EncodeSnapshot().AsSpan().SequenceEqual(content.Span) ? null : "it is not the form in which its state is written";
+            // One state has one form, in each version: rows twice or out of order, numbers or JSON in another form, all show here.
+            problem = machine.Encode(version).AsSpan().SequenceEqual(content.Span) ? null : "it is not the form in which its state is written";
             return problem is null ? machine : null;
         }
         catch (Exception e) when (e is WalFormatException or JsonException)
@@ -56,10 +61,11 @@ public sealed partial class ChannelMachine
         }
     }
 
-    private static ChannelMachine Read(string clusterId, string channel, ReadOnlySpan<byte> content, ChannelLimits limits)
+    private static ChannelMachine Read(string clusterId, string channel, ReadOnlySpan<byte> content, ChannelLimits limits, out long version)
     {
         var reader = new SnapshotReader(content);
-        if (reader.Number("version") is var version and not SnapshotVersion)
+        version = reader.Number("version");
+        if (version is not (SnapshotVersion or VersionBeforeDepartures))
         {
             throw reader.Wrong($"version {version} is unknown");
         }
@@ -71,7 +77,7 @@ public sealed partial class ChannelMachine
         }
 
         var (lastLsn, lastTimeTick) = (reader.Number("last LSN"), reader.Number("last time tick"));
-        var gate = ReadGate(clusterId, channel, ref reader);
+        var gate = ReadGate(clusterId, channel, version, ref reader);
         var transactions = ReadTransactions(limits.Transactions, ref reader);
         var producers = ProducerTable.ReadFrom(ref reader, limits.Producers, limits.SequencesPerProducer);
         var broadcasts = BroadcastLog.ReadFrom(ref reader, limits.Broadcasts);
@@ -80,7 +86,7 @@ public sealed partial class ChannelMachine
             : throw reader.Wrong($"{reader.Left} bytes are left over");
     }
 
-    private void WriteGate(SnapshotWriter writer)
+    private void WriteGate(SnapshotWriter writer, long version)
     {
         // As it came: the order of its edges can matter, which a canonical form would lose. It was read from JSON, so it is JSON without loss.
         writer.Bytes(_gate.Configuration is null ? [] : JsonSerializer.SerializeToUtf8Bytes(_gate.Configuration, BatonJson.Options));
@@ -93,9 +99,20 @@ public sealed partial class ChannelMachine
             writer.Number(transaction.BeginLsn);
             writer.Number(transaction.LastSourceLsn);
         }
+
+        if (version > VersionBeforeDepartures)
+        {
+            writer.Flag(_gate.Departure is not null);
+            if (_gate.Departure is { } departure)
+            {
+                writer.Text(departure.By);
+                writer.Number(departure.BroadcastId);
+                writer.Checkpoint(departure.From);
+            }
+        }
     }
 
-    private static ReplicateGate ReadGate(string clusterId, string channel, ref SnapshotReader reader)
+    private static ReplicateGate ReadGate(string clusterId, string channel, long version, ref SnapshotReader reader)
     {
         var json = reader.Bytes("configuration");
         var configuration = json.IsEmpty ? null : JsonSerializer.Deserialize<ReplicateConfiguration>(json, BatonJson.Options) ?? throw reader.Wrong("configuration is null");
@@ -104,7 +121,10 @@ public sealed partial class ChannelMachine
         var transaction = reader.Flag("replicated transaction")
             ? new ReplicatedTransaction(reader.Number("replicated transaction"), reader.Number("begin LSN"), reader.Number("last source LSN"))
             : null;
-        return ReplicateGate.Restore(clusterId, channel, configuration, forced, checkpoint, transaction);
+        var departure = version > VersionBeforeDepartures && reader.Flag("departure")
+            ? new ReplicateDeparture(reader.Text("departure"), reader.Number("departure"), reader.Checkpoint("departure") ?? throw reader.Wrong("a departure from nowhere"))
+            : null;
+        return ReplicateGate.Restore(clusterId, channel, configuration, forced, checkpoint, transaction, departure);
     }
 
     private void WriteTransactions(SnapshotWriter writer)

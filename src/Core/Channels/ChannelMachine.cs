@@ -79,6 +79,9 @@ public sealed partial class ChannelMachine
     /// <summary>How far a secondary has taken over its source; null where the cluster is none.</summary>
     public ReplicateCheckpoint? Checkpoint => _gate.Checkpoint;
 
+    /// <summary>Where the channel left its last source by force; null where it follows one, or left none so.</summary>
+    public ReplicateDeparture? Departure => _gate.Departure;
+
     /// <summary>Open transactions, by begin.</summary>
     public IReadOnlyList<TransactionSession> OpenTransactions => _transactions.Open;
 
@@ -118,7 +121,7 @@ public sealed partial class ChannelMachine
     public string Describe() => string.Join('\n',
     [
         $"{ClusterId}/{Channel} at {LastLsn}, tick {LastTimeTick}, confirmed {LastConfirmedLsn}",
-        $"{_gate.Role} of {_gate.SourceCluster}/{_gate.SourceChannel}, checkpoint {_gate.Checkpoint}, {_gate.Transaction}, forced {_gate.ForcedBroadcastId}",
+        $"{_gate.Role} of {_gate.SourceCluster}/{_gate.SourceChannel}, checkpoint {_gate.Checkpoint}, {_gate.Transaction}, forced {_gate.ForcedBroadcastId}, {_gate.Departure}",
         ReplicateEquality.Canonical(_gate.Configuration),
         .. _transactions.Open.Select(s => s.ToString()),
         .. _transactions.Ended.Select(s => s.ToString()),

@@ -60,6 +60,9 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
     /// <summary>The replicated transaction that is open.</summary>
     public ReplicatedTransaction? Transaction { get; private init; }
 
+    /// <summary>Where the channel left its last source by force; null where it follows a source, or left none by force. The log tells it, so every later leader does.</summary>
+    public ReplicateDeparture? Departure { get; private init; }
+
     /// <summary>Null where records of this cluster itself may be appended.</summary>
     public ApiError? CheckLocal() => Role == ClusterRole.Secondary
         ? ApiError.ReplicateViolation($"cluster {ClusterId} is secondary of {SourceCluster}: channel {Channel} takes only replicated records")
@@ -70,7 +73,10 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
     {
         if (Role != ClusterRole.Secondary)
         {
-            return ApiError.ReplicateViolation($"cluster {ClusterId} is not secondary: channel {Channel} takes no replicated records (from cluster {sourceCluster})");
+            // Only who was left hears by what: it stops for good on this word, and another source's mistake must not make it do so.
+            return Left(sourceCluster, sourceChannel) is { } departure
+                ? ApiError.ReplicateViolation($"cluster {departure.By} was promoted in place of cluster {sourceCluster} by broadcast {departure.BroadcastId}: channel {Channel} takes no more of its records") with { Departure = departure }
+                : ApiError.ReplicateViolation($"cluster {ClusterId} is not secondary: channel {Channel} takes no replicated records (from cluster {sourceCluster})");
         }
 
         if (!string.Equals(sourceCluster, SourceCluster, StringComparison.Ordinal))
@@ -89,6 +95,18 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
     /// </summary>
     public ApiError? CheckConfigSource(string sourceCluster, string sourceChannel, ReplicateConfiguration change) =>
         Configuration is null ? Switched(change).CheckSource(sourceCluster, sourceChannel) : CheckSource(sourceCluster, sourceChannel);
+
+    /// <summary>
+    /// The vchannel here of a record of this source, or null where none corresponds. The forced configuration may name the former source no more; what had come from it
+    /// is known by the names that it was given then.
+    /// </summary>
+    /// <param name="map">The configuration that says which channels correspond.</param>
+    /// <param name="sourceCluster">The source.</param>
+    /// <param name="sourceChannel">The channel there.</param>
+    /// <param name="vchannel">The vchannel there, one of that channel.</param>
+    internal string? ToHere(ReplicateConfiguration? map, string sourceCluster, string sourceChannel, string vchannel) => Left(sourceCluster, sourceChannel) is null
+        ? ChannelMapping.TargetVChannel(map, sourceCluster, ClusterId, vchannel)
+        : VChannels.MoveTo(vchannel, Channel);
 
     /// <summary>What to do with a record from the source.</summary>
     /// <param name="type">What it is.</param>
@@ -132,7 +150,8 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
     /// <summary>
     /// The gate after a change of configuration that is not ignored. Turning secondary, or to another source, starts at checkpoint zero;
     /// staying with the source keeps it; any other role has none. The replicated transaction outlives only a change that is not forced
-    /// and keeps the source.
+    /// and keeps the source. A secondary that a force of this cluster's own turns into something else remembers whom it left, until it is
+    /// secondary again; a source that gives it up by itself knows.
     /// </summary>
     public ReplicateGate Switch(AlterReplicateConfig change, long broadcastId, SourcePosition? source)
     {
@@ -140,7 +159,7 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
         var next = Switched(change.Configuration) with { ForcedBroadcastId = change.Forced ? broadcastId : 0 };
         if (next.Role != ClusterRole.Secondary)
         {
-            return next;
+            return next with { Departure = change.Forced && source is null ? DepartureBy(broadcastId) ?? Departure : Departure };
         }
 
         next = KeepsSource(next)
@@ -160,11 +179,31 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
 
     /// <summary>The gate of a snapshot: role and source follow from the configuration.</summary>
     internal static ReplicateGate Restore(
-        string clusterId, string channel, ReplicateConfiguration? configuration, long forcedBroadcastId, ReplicateCheckpoint? checkpoint, ReplicatedTransaction? transaction)
+        string clusterId,
+        string channel,
+        ReplicateConfiguration? configuration,
+        long forcedBroadcastId,
+        ReplicateCheckpoint? checkpoint,
+        ReplicatedTransaction? transaction,
+        ReplicateDeparture? departure)
     {
         var gate = new ReplicateGate(clusterId, channel);
-        return (configuration is null ? gate : gate.Switched(configuration)) with { ForcedBroadcastId = forcedBroadcastId, Checkpoint = checkpoint, Transaction = transaction };
+        return (configuration is null ? gate : gate.Switched(configuration)) with
+        {
+            ForcedBroadcastId = forcedBroadcastId,
+            Checkpoint = checkpoint,
+            Transaction = transaction,
+            Departure = departure,
+        };
     }
+
+    private ReplicateDeparture? DepartureBy(long broadcastId) => Role == ClusterRole.Secondary && Checkpoint is { } taken ? new ReplicateDeparture(ClusterId, broadcastId, taken) : null;
+
+    // The departure, to whom it concerns.
+    private ReplicateDeparture? Left(string sourceCluster, string sourceChannel) =>
+        Departure is { From: var from } && string.Equals(from.ClusterId, sourceCluster, StringComparison.Ordinal) && string.Equals(from.Channel, sourceChannel, StringComparison.Ordinal)
+            ? Departure
+            : null;
 
     private ReplicateGate Switched(ReplicateConfiguration configuration)
     {

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Core.Broadcasts;
 using Baton.Core.Channels;
@@ -86,9 +87,57 @@ public sealed class ChannelSnapshotTests
     public void A_snapshot_of_another_version_gives_nothing()
     {
         var bytes = new LiveChannel().Machine.EncodeSnapshot();
-        bytes[0] = 2;
+        bytes[0] = 3;
         Assert.Null(ChannelMachine.TryRestore("c1", "ch1", bytes, out var problem));
-        Assert.Contains("version 2 is unknown", problem, StringComparison.Ordinal);
+        Assert.Contains("version 3 is unknown", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_snapshot_of_version_1_is_read_and_knows_of_no_departure()
+    {
+        var channel = Secondary();
+        Send(channel, Record(WalRecordType.Message, 5, lsn: 9));
+        Send(channel, Record(WalRecordType.TxnBegin, 7, txn: 3));
+        var open = "01" + "030300" + Varint(channel.Log[^1].TimeTick) + "01";
+        var old = Convert.FromHexString(Version1(channel, forcedBy: "00", checkpoint: "01" + Text("a") + Text("a-0") + "0905", transaction: "01" + "030307", open));
+
+        var machine = ChannelMachine.TryRestore("b", "b-0", old, out var problem);
+
+        Assert.Null(problem);
+        Assert.Equal(channel.Machine.Describe(), machine!.Describe());
+        Assert.Equal(channel.Machine.EncodeSnapshot(), machine.EncodeSnapshot());
+        Assert.Equal("ok", Send(channel.With(machine), Record(WalRecordType.TxnCommit, 8, txn: 3)));
+    }
+
+    [Fact]
+    public void A_snapshot_of_version_1_in_another_form_gives_nothing()
+    {
+        var channel = Secondary();
+        var old = Version1(channel, forcedBy: "00", checkpoint: "01" + Text("a") + Text("a-0") + "0000", transaction: "00", open: "00");
+
+        Assert.NotNull(ChannelMachine.TryRestore("b", "b-0", Convert.FromHexString(old), out _));
+
+        // With the flag that only version 2 has, and with a number in more bytes than it needs.
+        string[] wrong = [Version1(channel, "00", "01" + Text("a") + Text("a-0") + "0000", "00" + "00", "00"), Version1(channel, "8000", "01" + Text("a") + Text("a-0") + "0000", "00", "00")];
+        Assert.All(wrong, w => Assert.Null(ChannelMachine.TryRestore("b", "b-0", Convert.FromHexString(w), out _)));
+    }
+
+    [Fact]
+    public void A_departure_has_its_bytes_behind_the_replicated_transaction()
+    {
+        var channel = Secondary();
+        Send(channel, Record(WalRecordType.Message, 5, lsn: 9));
+        channel.Configure(100, Alone, forced: true);
+        string[] gate =
+        [
+            Bytes(JsonSerializer.SerializeToUtf8Bytes(Alone, BatonJson.Options)),
+            "64", // forced by broadcast 100
+            "00", // no checkpoint
+            "00", // no replicated transaction
+            "01" + Text("b") + "64" + "01" + Text("a") + Text("a-0") + "0905", // left by b's broadcast 100, at LSN 9 and tick 5 of a-0 of a
+        ];
+
+        Assert.Contains(string.Concat(gate), Convert.ToHexStringLower(channel.Machine.EncodeSnapshot()), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -142,18 +191,39 @@ public sealed class ChannelSnapshotTests
         var tick = channel.Log[0].TimeTick;
         string[] expected =
         [
-            "01", // version
+            "02", // version
             "026331", // cluster c1
             "03636831", // channel ch1
             "01", // last LSN
             Varint(tick), // last time tick
-            "00000000", // no configuration, not forced, no checkpoint, no replicated transaction
+            "0000000000", // no configuration, not forced, no checkpoint, no replicated transaction, no departure
             "0000", // no open transactions, none ended
             "01" + "0170" + "01" + "070101" + Varint(tick), // one producer, p, one write: sequence, first LSN, last LSN, time tick
             "00", // no broadcasts
         ];
         Assert.Equal(string.Concat(expected), Convert.ToHexStringLower(channel.Machine.EncodeSnapshot()));
     }
+
+    /// <summary>What version 1 wrote of channel b-0 of b, whose first record was the broadcast with id 1 that made it secondary.</summary>
+    private static string Version1(LiveChannel channel, string forcedBy, string checkpoint, string transaction, string open)
+    {
+        var first = channel.Log[0];
+        string[] parts =
+        [
+            "01",
+            Text("b") + Text("b-0"),
+            Varint(channel.Log.Count) + Varint(channel.Log[^1].TimeTick),
+            Bytes(JsonSerializer.SerializeToUtf8Bytes(Pair, BatonJson.Options)) + forcedBy + checkpoint + transaction,
+            open + "00", // open transactions, none ended
+            "00", // no producers
+            "01" + "01" + Text("b-0") + "0101" + Varint(first.TimeTick) + "00" + "00",
+        ];
+        return string.Concat(parts);
+    }
+
+    private static string Text(string text) => Bytes(Encoding.UTF8.GetBytes(text));
+
+    private static string Bytes(byte[] bytes) => Varint(bytes.Length) + Convert.ToHexStringLower(bytes);
 
     private static string Varint(long value)
     {

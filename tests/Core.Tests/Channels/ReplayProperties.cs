@@ -77,6 +77,32 @@ public sealed class ReplayProperties
         return true;
     });
 
+    [Fact]
+    public void The_former_source_alone_hears_of_the_force_that_left_it_until_the_channel_is_secondary_again() => Check(channel =>
+    {
+        var machine = new ChannelMachine("b", "b-0", RandomRequests.Low);
+        ReplicateDeparture? left = null;
+        foreach (var (i, record) in channel.Log.Index())
+        {
+            machine.Apply(i + 1, record);
+            if (machine.Role == ClusterRole.Secondary)
+            {
+                left = null;
+            }
+            else if (IsForced(record) && LastReplicated(record) is { } taken)
+            {
+                left = new ReplicateDeparture("b", record.BroadcastId, taken);
+            }
+
+            if (machine.Departure != left || Heard(machine, "a") != (left?.From.ClusterId == "a" ? left : null) || Heard(machine, "c") != (left?.From.ClusterId == "c" ? left : null))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    });
+
     private static void Check(Func<LiveChannel, bool> property) => Prop.ForAll(RandomRequests.Series.ToArbitrary(), requests =>
     {
         var channel = RandomRequests.NewChannel();
@@ -87,6 +113,12 @@ public sealed class ReplayProperties
 
         return property(channel);
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+
+    private static ReplicateDeparture? Heard(ChannelMachine machine, string source) =>
+        machine.PrepareReplicate(new ReplicateRequest(source, $"{source}-0", []), 0, LiveChannel.Start).Error?.Departure;
+
+    private static ReplicateCheckpoint? LastReplicated(WalRecord record) =>
+        BroadcastPayload.TryDecode(record.Type, record.Payload.Span, out var content, out _) ? content.LastReplicated : null;
 
     private static bool IsForced(WalRecord record) =>
         record.Type == WalRecordType.AlterReplicateConfig
