@@ -2,18 +2,21 @@ using Baton.Core.Api;
 
 namespace Baton.Node.Access;
 
-/// <summary>Endpoint metadata: the least a caller must be.</summary>
-internal sealed record RequiredCaller(Caller Least);
+/// <summary>Endpoint metadata: whom the endpoint is for.</summary>
+internal sealed record RequiredCaller(Caller Caller);
 
 /// <summary>Refuses a call before its body is read, so that nobody without the secret costs or changes anything.</summary>
 internal static class AccessCheck
 {
-    /// <summary>The endpoints of <paramref name="builder"/> take calls from <paramref name="least"/> and above.</summary>
-    public static TBuilder Takes<TBuilder>(this TBuilder builder, Caller least)
-        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new RequiredCaller(least));
+    /// <summary>The endpoints of <paramref name="builder"/> are for <paramref name="caller"/>, and for those who may pass for it.</summary>
+    public static TBuilder Takes<TBuilder>(this TBuilder builder, Caller caller)
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new RequiredCaller(caller));
 
     /// <summary>Who is calling, once the check has passed.</summary>
     public static Caller CallerOf(this HttpContext context) => context.Items[typeof(Caller)] is Caller caller ? caller : Caller.Anyone;
+
+    /// <summary>Whether a caller may use what is for <paramref name="other"/>: everybody what is for anyone, the control plane everything, and each its own. There is no other order among them.</summary>
+    public static bool MayPassFor(this Caller caller, Caller other) => other == Caller.Anyone || caller == Caller.Control || caller == other;
 
     /// <summary>Middleware; goes behind routing. An endpoint that forgot to say whom it takes, takes the control plane only.</summary>
     public static IApplicationBuilder UseAccessCheck(this IApplicationBuilder app)
@@ -27,12 +30,10 @@ internal static class AccessCheck
             if (endpoint is RouteEndpoint)
             {
                 var caller = secrets.Identify(context.Request.Headers.Authorization);
-                var least = endpoint.Metadata.GetMetadata<RequiredCaller>()?.Least ?? Caller.Control;
-                if (caller < least)
+                var required = endpoint.Metadata.GetMetadata<RequiredCaller>()?.Caller ?? Caller.Control;
+                if (!caller.MayPassFor(required))
                 {
-                    throw new ApiException(ApiErrorCode.Unauthorized, least == Caller.Control
-                        ? "this path takes the cluster's control secret as a bearer token"
-                        : "this path takes the cluster's client secret as a bearer token");
+                    throw new ApiException(ApiErrorCode.Unauthorized, $"this path takes the cluster's {SecretOf(required)} secret as a bearer token");
                 }
 
                 context.Items[typeof(Caller)] = caller;
@@ -41,4 +42,11 @@ internal static class AccessCheck
             return next(context);
         });
     }
+
+    private static string SecretOf(Caller caller) => caller switch
+    {
+        Caller.Client => "client",
+        Caller.Replication => "replication",
+        _ => "control",
+    };
 }

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Access;
 
-/// <summary>Who a caller may be.</summary>
+/// <summary>Who a caller may be. Who may do what is no matter of their order: <see cref="AccessCheck.MayPassFor"/>.</summary>
 internal enum Caller
 {
     /// <summary>Nobody: anonymous paths only.</summary>
@@ -14,7 +14,10 @@ internal enum Caller
     /// <summary>A client or the gateway.</summary>
     Client,
 
-    /// <summary>The control plane, or CDC.</summary>
+    /// <summary>Another cluster, which replicates to this one.</summary>
+    Replication,
+
+    /// <summary>This cluster's control plane, or another node of it.</summary>
     Control,
 }
 
@@ -25,14 +28,16 @@ internal sealed class NodeSecrets
 
     private readonly byte[] _control;
     private readonly byte[] _client;
+    private readonly byte[]? _replication;
 
     public NodeSecrets(IOptions<ClusterSettings> cluster)
     {
         _control = Digest(cluster.Value.Secret);
         _client = Digest(cluster.Value.ClientSecret);
+        _replication = cluster.Value.ReplicationSecret is { Length: > 0 } replication ? Digest(replication) : null;
     }
 
-    /// <summary>The most that <paramref name="authorization"/> proves.</summary>
+    /// <summary>Whom <paramref name="authorization"/> proves the caller to be. No two secrets are the same.</summary>
     public Caller Identify(string? authorization)
     {
         if (authorization is null || !authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
@@ -43,7 +48,8 @@ internal sealed class NodeSecrets
         var given = Digest(authorization[Scheme.Length..].Trim());
         var isControl = CryptographicOperations.FixedTimeEquals(given, _control);
         var isClient = CryptographicOperations.FixedTimeEquals(given, _client);
-        return isControl ? Caller.Control : isClient ? Caller.Client : Caller.Anyone;
+        var isReplication = _replication is not null && CryptographicOperations.FixedTimeEquals(given, _replication);
+        return isControl ? Caller.Control : isClient ? Caller.Client : isReplication ? Caller.Replication : Caller.Anyone;
     }
 
     private static byte[] Digest(string secret) => SHA256.HashData(Encoding.UTF8.GetBytes(secret));

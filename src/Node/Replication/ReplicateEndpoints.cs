@@ -8,7 +8,7 @@ namespace Baton.Node.Replication;
 /// <summary>Records that CDC brings from the source cluster, in its order and its names.</summary>
 internal static class ReplicateEndpoints
 {
-    public static void MapReplicate(this IEndpointRouteBuilder routes) => routes.MapPost("/channels/{channel}/replicate", ReplicateAsync).Takes(Caller.Control);
+    public static void MapReplicate(this IEndpointRouteBuilder routes) => routes.MapPost("/channels/{channel}/replicate", ReplicateAsync).Takes(Caller.Replication);
 
     private static async Task<IResult> ReplicateAsync(string channel, HttpRequest request, ChannelTable channels)
     {

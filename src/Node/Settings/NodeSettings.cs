@@ -89,6 +89,9 @@ internal sealed class ClusterSettings
 
     /// <summary>Secret of client calls: the gateway's.</summary>
     public string ClientSecret { get; set; } = "";
+
+    /// <summary>Secret of other clusters that replicate to this one; what the configurations call this cluster's token. Opens nothing but the taking of replicated records. Without one, only the control secret opens that.</summary>
+    public string? ReplicationSecret { get; set; }
 }
 
 /// <summary>Section <c>ControlPlane</c>: where this node joins.</summary>
@@ -167,6 +170,11 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
             wrong.Add("Cluster:ClientSecret equals Cluster:Secret: every client could then give control orders; make them two.");
         }
 
+        if (options.ReplicationSecret is { Length: > 0 } replication)
+        {
+            CheckReplicationSecret(wrong, options, replication);
+        }
+
         return Result(wrong);
     }
 
@@ -201,6 +209,21 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
         if (value.Length < ClusterSettings.MinSecretLength)
         {
             wrong.Add($"{setting} has {value.Length} characters: give a random secret of at least {ClusterSettings.MinSecretLength}.");
+        }
+    }
+
+    private static void CheckReplicationSecret(List<string> wrong, ClusterSettings options, string secret)
+    {
+        const string Setting = "Cluster:ReplicationSecret";
+        CheckSecret(wrong, Setting, secret);
+        if (string.Equals(secret, options.Secret, StringComparison.Ordinal))
+        {
+            wrong.Add($"{Setting} equals Cluster:Secret: every cluster that replicates to this one could then give control orders; make them two.");
+        }
+
+        if (string.Equals(secret, options.ClientSecret, StringComparison.Ordinal))
+        {
+            wrong.Add($"{Setting} equals Cluster:ClientSecret: every client could then send records as another cluster; make them two.");
         }
     }
 

@@ -28,6 +28,9 @@ public sealed class NodeSettingsTests
     [InlineData("Cluster:Id", "B", "Cluster:Id is \"B\"")]
     [InlineData("Cluster:Secret", "short", "Cluster:Secret has 5 characters")]
     [InlineData("Cluster:ClientSecret", "control-secret-0123456789", "Cluster:ClientSecret equals Cluster:Secret")]
+    [InlineData("Cluster:ReplicationSecret", "short", "Cluster:ReplicationSecret has 5 characters: give a random secret of at least 16")]
+    [InlineData("Cluster:ReplicationSecret", "control-secret-0123456789", "Cluster:ReplicationSecret equals Cluster:Secret")]
+    [InlineData("Cluster:ReplicationSecret", "client-secret-0123456789", "Cluster:ReplicationSecret equals Cluster:ClientSecret")]
     [InlineData("ControlPlane:Url", "/relative", "ControlPlane:Url is")]
     [InlineData("ControlPlane:Key", "", "ControlPlane:Key is empty")]
     [InlineData("Storage:ConnectionString", "", "Storage:BlobServiceUri")]
@@ -47,7 +50,7 @@ public sealed class NodeSettingsTests
     [Fact]
     public void A_secret_is_never_part_of_a_message()
     {
-        var result = Check.Validate(null, new ClusterSettings { Id = "b", Secret = "tiny-secret", ClientSecret = "tiny-client" });
+        var result = Check.Validate(null, new ClusterSettings { Id = "b", Secret = "tiny-secret", ClientSecret = "tiny-client", ReplicationSecret = "tiny-other" });
         Assert.True(result.Failed);
         Assert.DoesNotContain("tiny", result.FailureMessage, StringComparison.Ordinal);
     }
@@ -59,6 +62,18 @@ public sealed class NodeSettingsTests
         Assert.True(Check.Validate(null, configuration.GetSection("Node").Get<NodeSettings>()!).Succeeded);
         Assert.True(Check.Validate(null, configuration.GetSection("Cluster").Get<ClusterSettings>()!).Succeeded);
         Assert.True(Check.Validate(null, configuration.GetSection("ControlPlane").Get<ControlPlaneSettings>()!).Succeeded);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("replication-secret-0123456789")]
+    public void A_replication_secret_may_be_left_out(string? secret)
+    {
+        var values = Good();
+        values["Cluster:ReplicationSecret"] = secret;
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+        Assert.True(Check.Validate(null, configuration.GetSection("Cluster").Get<ClusterSettings>()!).Succeeded);
     }
 
     private static Dictionary<string, string?> Good() => new(StringComparer.OrdinalIgnoreCase)
