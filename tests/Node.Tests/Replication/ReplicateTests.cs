@@ -135,6 +135,25 @@ public sealed class ReplicateTests(NodeFixture fixture)
         await CountsAsync(pair.ReplicateAsync(node, Pair.Body(2, 20, 7, "b"), Pair.Commit(3, 30, 7)), 2, 0);
     }
 
+    [Fact]
+    public async Task The_former_source_of_a_promoted_channel_is_told_the_departure_and_which_broadcasts_are_here()
+    {
+        var channel = NodeFixture.NewChannel();
+        var pair = Pair.Of(channel);
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        await using var node = await TestNode.LeadingAsync(fixture, plane, channel);
+        await pair.FollowAsync(node);
+        await CountsAsync(pair.ReplicateAsync(node, pair.Broadcast(1, 10, 77)), 1, 0);
+        await TestNode.OkAsync<ControlResponse>(pair.ForceAsync(node));
+        var left = new ReplicateDeparture(TestNode.ClusterId, 100, new ReplicateCheckpoint(Pair.Source, pair.SourceChannel, 1, 10));
+
+        Assert.Equal(left, (await TestNode.ProblemAsync(pair.ReplicateAsync(node), ApiErrorCode.ReplicateViolation)).Departure);
+        Assert.Equal(left, (await TestNode.ProblemAsync(pair.ReplicateAsync(node, Pair.Plain(2, 20, "late")), ApiErrorCode.ReplicateViolation)).Departure);
+        Assert.Null((await TestNode.ProblemAsync(pair.ReplicateFromAsync(node, "c"), ApiErrorCode.ReplicateViolation)).Departure);
+        await CountsAsync(pair.ReplicateAsync(node, pair.Broadcast(1, 10, 77)), 0, 1);
+        Assert.Equal(left, (await TestNode.ProblemAsync(pair.ReplicateAsync(node, pair.Broadcast(3, 30, 78)), ApiErrorCode.ReplicateViolation)).Departure);
+    }
+
     private static async Task CountsAsync(Task<HttpResponseMessage> call, int appended, int ignored)
     {
         var answer = await TestNode.OkAsync<ReplicateResponse>(call);
