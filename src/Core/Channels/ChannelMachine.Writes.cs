@@ -9,6 +9,9 @@ namespace Baton.Core.Channels;
 /// <content>What clients ask for: messages and transactions.</content>
 public sealed partial class ChannelMachine
 {
+    /// <summary>Null where clients may change the channel as far as <paramref name="standing"/> goes; the <c>Prepare</c> methods refuse for every other reason, a secondary's included.</summary>
+    public ApiError? CheckClient(ReplicateStanding? standing) => _gate.CheckClient(standing);
+
     /// <summary>Prepares messages outside any transaction.</summary>
     public Prepared<WriteAnswer> PrepareAppend(AppendRequest request, DateTimeOffset now) => PrepareMessages(request, txnId: null, now);
 

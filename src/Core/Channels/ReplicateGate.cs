@@ -68,6 +68,30 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
         ? ApiError.ReplicateViolation($"cluster {ClusterId} is secondary of {SourceCluster}: channel {Channel} takes only replicated records")
         : null;
 
+    /// <summary>
+    /// Null where clients may write as far as the cluster's standing goes: what they write must reach the other clusters. It does not where another one was promoted in
+    /// this one's place, nor on a channel that no configuration has named. A secondary is refused by <see cref="CheckLocal"/>, which says it better.
+    /// </summary>
+    /// <param name="standing">How the cluster replicates; null where nobody has said so yet.</param>
+    public ApiError? CheckClient(ReplicateStanding? standing)
+    {
+        if (Role == ClusterRole.Secondary)
+        {
+            return null;
+        }
+
+        if (standing?.Superseded is { RefusesWrites: true } superseded)
+        {
+            return ApiError.ReplicateViolation(
+                $"cluster {superseded.By} was promoted in place of cluster {ClusterId} by broadcast {superseded.BroadcastId}: records written here would be on no other cluster. "
+                + $"An operator attaches this cluster to {superseded.By}, or keeps it, by PUT /api/replicate-configuration");
+        }
+
+        return standing?.Replicates == true && Configuration is null
+            ? ApiError.ReplicateViolation($"no configuration names channel {Channel} yet, so that records written here would be on no other cluster: add it on every cluster, then to the configuration on the primary")
+            : null;
+    }
+
     /// <summary>Null where records of this source may be appended.</summary>
     public ApiError? CheckSource(string sourceCluster, string sourceChannel)
     {

@@ -1,5 +1,6 @@
 using Baton.Node.Broadcasts;
 using Baton.Node.Leadership;
+using Baton.Node.Replication;
 using Baton.Node.Settings;
 using Baton.Node.Status;
 using Baton.Storage.Wal;
@@ -12,6 +13,7 @@ internal sealed partial class ChannelOpener(
     WalStore store,
     ControlPlaneClient controlPlane,
     LeaderHints hints,
+    HeardStanding heard,
     NodeMetrics metrics,
     SnapshotTurns snapshotTurns,
     IOptions<NodeSettings> node,
@@ -19,7 +21,7 @@ internal sealed partial class ChannelOpener(
     TimeProvider time,
     ILogger<LedChannel> log)
 {
-    private readonly ChannelSurroundings _around = new(time, metrics, hints, TimeSpan.FromMilliseconds(node.Value.AckFlushTimeoutMs), node.Value.SnapshotEveryRecords, snapshotTurns, log);
+    private readonly ChannelSurroundings _around = new(time, metrics, hints, heard, TimeSpan.FromMilliseconds(node.Value.AckFlushTimeoutMs), node.Value.SnapshotEveryRecords, snapshotTurns, log);
 
     /// <summary>What a request gets that came to the wrong node.</summary>
     public Core.Api.ApiException NotLeader(string channel) => _around.NotLeader(channel);

@@ -67,6 +67,13 @@ internal sealed partial class LedChannel
         return new ReplicateResponse(appended, ignored, answer.Checkpoint, LastDurableLsn);
     }
 
+    /// <summary>
+    /// What a client asks for, unless the cluster's standing keeps clients out; then repeats too, so that none is told that its write is safe. What is heard later counts
+    /// from the next change on: one that is decided already goes on.
+    /// </summary>
+    private Task<TAnswer> WriteAsync<TAnswer>(Func<DateTimeOffset, Prepared<TAnswer>> prepare, Func<IReadOnlyList<WalRecord>, ApiError?>? check = null)
+        where TAnswer : class => ChangeAsync(now => _machine.CheckClient(_around.Heard.Now) is { } refusal ? throw refusal.ToException() : prepare(now), check);
+
     /// <summary>Decides, appends and applies in turn; the answer comes when what it rests on is durable.</summary>
     private async Task<TAnswer> ChangeAsync<TAnswer>(Func<DateTimeOffset, Prepared<TAnswer>> prepare, Func<IReadOnlyList<WalRecord>, ApiError?>? check = null)
         where TAnswer : class

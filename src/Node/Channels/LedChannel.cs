@@ -106,20 +106,20 @@ internal sealed partial class LedChannel : IAsyncDisposable
     }
 
     /// <summary>Messages outside any transaction.</summary>
-    public async Task<AppendResponse> AppendAsync(AppendRequest request) => Written(await ChangeAsync(now => _machine.PrepareAppend(request, now)));
+    public async Task<AppendResponse> AppendAsync(AppendRequest request) => Written(await WriteAsync(now => _machine.PrepareAppend(request, now)));
 
     /// <summary>Begins a transaction.</summary>
-    public Task<BeginTransactionResponse> BeginAsync(BeginTransactionRequest request) => ChangeAsync(now => _machine.PrepareBegin(request, now));
+    public Task<BeginTransactionResponse> BeginAsync(BeginTransactionRequest request) => WriteAsync(now => _machine.PrepareBegin(request, now));
 
     /// <summary>Messages of a transaction.</summary>
     public async Task<AppendResponse> AppendToTransactionAsync(long txnId, AppendRequest request) =>
-        Written(await ChangeAsync(now => _machine.PrepareTransactionAppend(txnId, request, now), _sizes.Check));
+        Written(await WriteAsync(now => _machine.PrepareTransactionAppend(txnId, request, now), _sizes.Check));
 
     /// <summary>Makes a transaction's messages visible.</summary>
-    public async Task<AppendResponse> CommitAsync(long txnId) => Written(await ChangeAsync(now => _machine.PrepareCommit(txnId, now)));
+    public async Task<AppendResponse> CommitAsync(long txnId) => Written(await WriteAsync(now => _machine.PrepareCommit(txnId, now)));
 
     /// <summary>Drops a transaction.</summary>
-    public async Task<AppendResponse> RollbackAsync(long txnId) => Written(await ChangeAsync(now => _machine.PrepareRollback(txnId, now)));
+    public async Task<AppendResponse> RollbackAsync(long txnId) => Written(await WriteAsync(now => _machine.PrepareRollback(txnId, now)));
 
     /// <summary>Messages from an LSN on; waits for the first one up to <paramref name="wait"/>.</summary>
     public Task<ReadResponse> ReadAsync(long from, int max, TimeSpan wait, Isolation isolation, bool showTokens, CancellationToken ct) => _readers.ReadAsync(
