@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Functions.Tables;
 using Baton.Storage.Tables;
@@ -14,11 +13,15 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
     public Task WriteAsync(string nodeId, IReadOnlyList<HeartbeatChannel> channels, CancellationToken cancellationToken)
     {
         var row = new TableEntity(Partition, nodeId) { ["At"] = time.GetUtcNow() };
-        var text = JsonSerializer.Serialize(channels, BatonJson.Options);
+        try
+        {
+            LargeValue.Write(row, channels);
+        }
+        catch (LargeValueTooLongException)
+        {
+            // A node whose channels do not fit, even compressed, goes without this detail; its beat counts all the same.
+        }
 
-        // What a property may hold. A node with more channels than fit goes without this detail; its beat counts all the same.
-        const int MaxCharacters = 32_000;
-        row["Channels"] = text.Length <= MaxCharacters ? text : "[]";
         return tables.Nodes.UpsertEntityAsync(row, TableUpdateMode.Replace, cancellationToken);
     }
 
@@ -29,9 +32,7 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
         var filter = TableClient.CreateQueryFilter($"PartitionKey eq {Partition}");
         await foreach (var row in tables.Nodes.QueryAsync<TableEntity>(filter, cancellationToken: cancellationToken))
         {
-            beats[row.RowKey] = new NodeBeat(
-                row.GetDateTimeOffset("At")!.Value,
-                JsonSerializer.Deserialize<IReadOnlyList<HeartbeatChannel>>(row.GetString("Channels") ?? "[]", BatonJson.Options) ?? []);
+            beats[row.RowKey] = new NodeBeat(row.GetDateTimeOffset("At")!.Value, LargeValue.Read<IReadOnlyList<HeartbeatChannel>>(row) ?? []);
         }
 
         return beats;
