@@ -13,13 +13,11 @@ public static class ForceUpdateCheck
     /// <param name="configuration">The configuration wanted.</param>
     /// <param name="meta">The one stored.</param>
     /// <param name="clusterId">This cluster.</param>
-    /// <param name="actualPChannels">The channels that this cluster has.</param>
     /// <param name="enabled">Whether the setting allows force updates.</param>
     public static ForceUpdateDecision Check(
         ReplicateConfiguration? configuration,
         ReplicateConfigurationMeta meta,
         string clusterId,
-        IReadOnlyCollection<string> actualPChannels,
         bool enabled)
     {
         ArgumentNullException.ThrowIfNull(meta);
@@ -51,7 +49,9 @@ public static class ForceUpdateCheck
             return new ForceUpdateDecision.Unchanged();
         }
 
-        return ReplicateConfigurationValidator.Validate(configuration, meta.Configuration, clusterId, actualPChannels) is { } error
+        // Channels that were created meanwhile, and that no configuration names yet, must not stand in its way: they get the forced record all the same.
+        string[] named = [.. (meta.Configuration?.Find(clusterId)?.PChannels ?? []).OfType<string>()];
+        return ReplicateConfigurationValidator.Validate(configuration, meta.Configuration, clusterId, named) is { } error
             ? new ForceUpdateDecision.Refused(error)
             : new ForceUpdateDecision.Proceed();
     }

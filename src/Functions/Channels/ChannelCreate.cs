@@ -2,14 +2,16 @@ using Baton.Core.Api;
 using Baton.Core.Cluster;
 using Baton.Functions.Failover;
 using Baton.Functions.Hosting;
-using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Requests;
 using Baton.Functions.Topology;
 
 namespace Baton.Functions.Channels;
 
-/// <summary><c>PUT /api/channels/{name}</c>: creates a channel and gives it its first leader; 200 when it is there already.</summary>
-internal sealed class ChannelCreate(ClusterStateStore states, ReplicateConfigurationStore configurations, OpenHints hints)
+/// <summary>
+/// <c>PUT /api/channels/{name}</c>: creates a channel and gives it its first leader; 200 when it is there already. While clusters replicate, the channel takes no writes until a configuration names it: it is created on every
+/// cluster first, and then the longer configuration is sent to the primary.
+/// </summary>
+internal sealed class ChannelCreate(ClusterStateStore states, OpenHints hints)
 {
     private const int MaxBodyBytes = 16 * 1024;
 
@@ -21,12 +23,6 @@ internal sealed class ChannelCreate(ClusterStateStore states, ReplicateConfigura
     {
         var name = request.RouteId("name");
         var body = await RequestBody.ReadAsync<CreateChannelRequest>(request, MaxBodyBytes, cancellationToken);
-        var before = (await states.ReadAsync(cancellationToken)).State;
-        if (!before.Channels.ContainsKey(name))
-        {
-            await CheckConfigurationAsync(name, cancellationToken);
-        }
-
         var created = false;
         var state = await states.UpdateAsync(
             s =>
@@ -45,17 +41,5 @@ internal sealed class ChannelCreate(ClusterStateStore states, ReplicateConfigura
 
         var view = new ChannelView(name, channel.Leader, channel.Term, [.. channel.Replicas.Select(r => new ReplicaView(r.NodeId, r.Mode, r.State, r.FlushedLsn))], channel.Offline ? ChannelAvailability.Offline : ChannelAvailability.Online);
         return Results.Json(view, BatonJson.Options, statusCode: created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
-    }
-
-    // Channels correspond between clusters by position: one that only this cluster has would belong to nothing over there.
-    private async Task CheckConfigurationAsync(string name, CancellationToken cancellationToken)
-    {
-        var configuration = (await configurations.ReadAsync(cancellationToken)).Meta.Configuration;
-        if (configuration?.Clusters is { Count: > 1 } clusters)
-        {
-            throw new ApiException(
-                ApiErrorCode.Conflict,
-                $"Channel {name} cannot be created alone while {clusters.Count} clusters replicate: add it to every cluster of the replicate configuration.");
-        }
     }
 }

@@ -65,7 +65,7 @@ internal sealed class FenceIn(
         {
             var state = (await states.ReadAsync(cancellationToken)).State;
             var meta = (await configurations.ReadAsync(cancellationToken)).Meta;
-            switch (ForceUpdateCheck.Check(promotion.Configuration, meta, cluster.Id, [.. state.Channels.Keys], forceUpdate.Enabled))
+            switch (ForceUpdateCheck.Check(promotion.Configuration, meta, cluster.Id, forceUpdate.Enabled))
             {
                 case ForceUpdateDecision.Refused(var error):
                     return new FenceState(Refused: error);
@@ -73,7 +73,7 @@ internal sealed class FenceIn(
                     await operations.KeepResultAsync(id, new UpdateResult(UpdateOutcome.Unchanged), cancellationToken);
                     return new FenceState();
                 default:
-                    var message = ConfigurationMessage.For(state, promotion.Configuration, forced: true);
+                    var message = ConfigurationMessage.Forced(state, promotion.Configuration);
                     fenced = await operations.KeepNoteAsync(id, NoteName, new Fenced(await broadcasts.AllocateIdAsync(cancellationToken), message), cancellationToken);
                     break;
             }

@@ -103,7 +103,7 @@ internal sealed class BeginAlter(
     private async Task<AlterBegun> BroadcastAsync(AlterInput input, long broadcastId, CancellationToken cancellationToken)
     {
         var state = (await states.ReadAsync(cancellationToken)).State;
-        var message = ConfigurationMessage.For(state, input.Configuration, forced: false);
+        var message = ConfigurationMessage.Normal(state, input.Configuration, cluster.Id);
         await broadcasts.AddAsync(BroadcastRules.Create(broadcastId, message, time.GetUtcNow()), cancellationToken);
         return new AlterBegun(BroadcastId: broadcastId);
     }

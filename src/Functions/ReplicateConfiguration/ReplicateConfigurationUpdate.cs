@@ -49,7 +49,7 @@ internal sealed class ReplicateConfigurationUpdate(
         var stored = await configurations.ReadAsync(cancellationToken);
         update = update with { Configuration = ReplicateTokens.Kept(update.Configuration, stored.Meta.Configuration) };
         var unchanged = update.ForceUpdate
-            ? await IsForceUnchangedAsync(update.Configuration, stored.Meta, cancellationToken)
+            ? IsForceUnchanged(update.Configuration, stored.Meta)
             : await IsUnchangedAsync(update.Configuration, stored.Meta, cancellationToken);
         var operation = unchanged
             ? await AuthorAsync(stored, cancellationToken)
@@ -64,9 +64,9 @@ internal sealed class ReplicateConfigurationUpdate(
         return await AnswerAsync(request, head, cancellationToken);
     }
 
-    private async Task<bool> IsForceUnchangedAsync(Configuration? configuration, ReplicateConfigurationMeta meta, CancellationToken cancellationToken)
+    private bool IsForceUnchanged(Configuration? configuration, ReplicateConfigurationMeta meta)
     {
-        var decision = ForceUpdateCheck.Check(configuration, meta, cluster.Id, await ChannelsAsync(cancellationToken), forceUpdate.Enabled);
+        var decision = ForceUpdateCheck.Check(configuration, meta, cluster.Id, forceUpdate.Enabled);
         if (decision is ForceUpdateDecision.Refused(var error))
         {
             logger.LogWarning("A force update is refused: {Reason} (forceUpdate=true)", error.Detail);

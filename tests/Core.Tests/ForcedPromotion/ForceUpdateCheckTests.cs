@@ -14,7 +14,7 @@ public sealed class ForceUpdateCheckTests
     private static readonly ReplicateConfigurationMeta Promoted = new(Alone, 4, ForceUpdated: true, DateTimeOffset.UnixEpoch);
 
     private static ForceUpdateDecision Check(ReplicateConfiguration? config, ReplicateConfigurationMeta? meta = null, string cluster = "c2", bool enabled = true) =>
-        ForceUpdateCheck.Check(config, meta ?? Secondary, cluster, Channels, enabled);
+        ForceUpdateCheck.Check(config, meta ?? Secondary, cluster, enabled);
 
     private static void AssertRefused(ForceUpdateDecision decision, string detail, ApiErrorCode code = ApiErrorCode.InvalidArgument) =>
         Assert.Equal(new ApiError(code, detail), Assert.IsType<ForceUpdateDecision.Refused>(decision).Error);
@@ -53,6 +53,10 @@ public sealed class ForceUpdateCheckTests
     [Fact]
     public void The_general_validator_has_the_last_word() =>
         AssertRefused(Check(Of([C2(Channels) with { Uri = "" }])), "cluster c2: uri cannot be empty");
+
+    [Fact]
+    public void Its_channels_are_those_that_the_configuration_in_force_names() =>
+        AssertRefused(Check(Of([C2("ch1", "ch2", "ch3")])), "cluster c2: pchannels [ch1, ch2, ch3] are not the cluster's own [ch1, ch2]");
 
     [Fact]
     public void What_passes_all_proceeds() => Assert.IsType<ForceUpdateDecision.Proceed>(Check(Alone));

@@ -93,16 +93,16 @@ public sealed class NodeTests(AzuriteFixture azurite)
     }
 
     [Fact]
-    public async Task A_channel_cannot_be_created_alone_while_clusters_replicate()
+    public async Task A_channel_is_created_while_clusters_replicate_and_does_not_stand_in_a_promotions_way()
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
         await plane.WithSourceAsync();
 
-        var refused = await CreateAsync(plane, "ch3");
-        var there = await CreateAsync(plane, "ch1");
+        var created = await CreateAsync(plane, "ch3");
+        var forced = await plane.UpdateAsync(Clusters.BAlone, force: true);
 
-        Assert.Equal((409, "Conflict"), (refused.Status, refused.Problem.Code));
-        Assert.Equal(200, there.Status);
+        Assert.Equal((201, 200), (created.Status, forced.Status));
+        Assert.Equal(["ch1_vcontrol", "ch2", "ch3"], plane.Logs.Appended.Select(a => a.VChannel).Order(StringComparer.Ordinal), StringComparer.Ordinal);
     }
 
     [Fact]
