@@ -15,6 +15,11 @@ public enum ConfigArrivalOutcome
     Refuse,
 }
 
+/// <summary>Where a configuration that came by replication was made.</summary>
+/// <param name="ClusterId">The cluster.</param>
+/// <param name="TimeTick">The highest time tick of its records there, by that cluster's clock; 0 where it is not known.</param>
+public sealed record ConfigOrigin(string ClusterId, long TimeTick);
+
 /// <summary>The decision and, where it is a refusal, its reason.</summary>
 public sealed record ConfigArrivalDecision(ConfigArrivalOutcome Outcome, string? Reason = null);
 
@@ -22,6 +27,10 @@ public sealed record ConfigArrivalDecision(ConfigArrivalOutcome Outcome, string?
 /// "Never overwritten": a forced configuration must not be undone by what its former primary still sends, and must not lock the
 /// cluster either. So what arrives by CDC is refused once this cluster is no secondary, or when it is older than the force; what
 /// this cluster decides by itself is accepted and clears the flag (F5, F6).
+/// <para>
+/// "Older" is told by the source's clock alone: the clocks of two clusters say nothing about each other. What the source made after the last record that had been taken over from it at the force has a higher tick than
+/// that on the same channel, since ticks ascend there; what it made before has not.
+/// </para>
 /// </summary>
 public static class ConfigArrival
 {
@@ -29,8 +38,8 @@ public static class ConfigArrival
     /// <param name="meta">The stored configuration.</param>
     /// <param name="clusterId">This cluster.</param>
     /// <param name="message">The change.</param>
-    /// <param name="sourceTimeTick">Time tick of its record in the source cluster if it came by CDC; null if this cluster made it.</param>
-    public static ConfigArrivalDecision Decide(ReplicateConfigurationMeta meta, string clusterId, AlterReplicateConfig message, long? sourceTimeTick)
+    /// <param name="origin">Where it came from by CDC; null if this cluster made it.</param>
+    public static ConfigArrivalDecision Decide(ReplicateConfigurationMeta meta, string clusterId, AlterReplicateConfig message, ConfigOrigin? origin)
     {
         ArgumentNullException.ThrowIfNull(meta);
         ArgumentNullException.ThrowIfNull(message);
@@ -45,9 +54,17 @@ public static class ConfigArrival
             return new ConfigArrivalDecision(ConfigArrivalOutcome.AlreadyInForce);
         }
 
-        if (sourceTimeTick is not { } tick)
+        if (origin is null)
         {
             return new ConfigArrivalDecision(ConfigArrivalOutcome.Accept);
+        }
+
+        // The first configuration may come from the cluster that it makes the source, as a channel's first may.
+        if (meta.Configuration is null)
+        {
+            return string.Equals(ReplicateRoles.SourceOf(message.Configuration, clusterId), origin.ClusterId, StringComparison.Ordinal)
+                ? new ConfigArrivalDecision(ConfigArrivalOutcome.Accept)
+                : Refuse($"replicated from cluster {origin.ClusterId}, which it does not make the source of this cluster");
         }
 
         if (ReplicateRoles.RoleOf(meta.Configuration, clusterId) != ClusterRole.Secondary)
@@ -55,8 +72,8 @@ public static class ConfigArrival
             return Refuse($"replicated from another cluster, but this cluster is no secondary any more (configuration version {meta.Version})");
         }
 
-        return meta.ForceTimeTick is { } force && tick <= force
-            ? Refuse($"replicated from position {tick}, which is older than the forced configuration of {force}")
+        return meta.Left is { } left && string.Equals(left.ClusterId, origin.ClusterId, StringComparison.Ordinal) && origin.TimeTick <= left.TakenTimeTick
+            ? Refuse($"replicated from position {origin.TimeTick} of cluster {origin.ClusterId}, which is not behind {left.TakenTimeTick}, where the forced promotion left it")
             : new ConfigArrivalDecision(ConfigArrivalOutcome.Accept);
     }
 

@@ -51,16 +51,16 @@ public enum ClusterRole
 
 /// <summary>The stored configuration of a cluster.</summary>
 /// <param name="Configuration">The configuration, or null before the first.</param>
-/// <param name="Version">Raised by one at every change; 0 before the first.</param>
+/// <param name="Version">Raised by one at every change, and when an operator gives CDC tasks up; 0 before the first.</param>
 /// <param name="ForceUpdated">The last change was a force update.</param>
 /// <param name="ForceUpdateTimestamp">When (UTC), if it was.</param>
-/// <param name="ForceTimeTick">Time tick of the forced record with the highest tick: a configuration from before it, arriving by CDC, is refused.</param>
+/// <param name="Left">The source that the last force update left.</param>
 public sealed record ReplicateConfigurationMeta(
     ReplicateConfiguration? Configuration,
     long Version,
     bool ForceUpdated,
     DateTimeOffset? ForceUpdateTimestamp,
-    long? ForceTimeTick = null)
+    LeftSource? Left = null)
 {
     /// <summary>The meta of a cluster that was never configured.</summary>
     public static ReplicateConfigurationMeta Empty { get; } = new(null, 0, false, null);

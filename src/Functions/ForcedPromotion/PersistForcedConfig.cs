@@ -4,6 +4,7 @@ using Baton.Functions.Broadcasts;
 using Baton.Functions.Hosting;
 using Baton.Functions.Operations;
 using Baton.Functions.ReplicateConfiguration;
+using Baton.Functions.Settings;
 using Configuration = Baton.Core.Replication.ReplicateConfiguration;
 
 namespace Baton.Functions.ForcedPromotion;
@@ -16,7 +17,8 @@ internal sealed record ForcedConfigToPersist(string OperationId, Configuration C
 /// repeat finds the operation's id in the row, or a broadcast of this cluster that is no older, and writes nothing. A configuration that arrived by replication since the check is overwritten:
 /// the channels have left their source.
 /// </summary>
-internal sealed class PersistForcedConfig(OperationStore operations, BroadcastStore broadcasts, ReplicateConfigurationStore configurations, TimeProvider time, ILogger<PersistForcedConfig> logger)
+internal sealed class PersistForcedConfig(
+    OperationStore operations, BroadcastStore broadcasts, ReplicateConfigurationStore configurations, ClusterOptions cluster, TimeProvider time, ILogger<PersistForcedConfig> logger)
 {
     /// <summary>Persists it.</summary>
     [Function(nameof(PersistForcedConfig))]
@@ -29,18 +31,29 @@ internal sealed class PersistForcedConfig(OperationStore operations, BroadcastSt
             task => persist.Appended.Aggregate(task, (t, a) => BroadcastRules.Ack(t, t.BroadcastId, a.VChannel, a.Ack, t.Message, now)),
             cancellationToken);
 
-        // The highest tick: what a source sends of an earlier time is older than the promotion on every channel.
-        long? forceTick = persist.Appended.Count == 0 ? null : persist.Appended.Max(a => a.Ack.TimeTick);
         var stored = await configurations.ApplyAsync(
             persist.OperationId,
             current => current.OwnBroadcastId >= persist.BroadcastId
                 ? null
                 : current with
                 {
-                    Meta = new ReplicateConfigurationMeta(persist.Configuration, current.Meta.Version, ForceUpdated: true, now, forceTick),
+                    Meta = new ReplicateConfigurationMeta(persist.Configuration, current.Meta.Version, ForceUpdated: true, now, LeftBy(persist.Appended, current.Meta)),
                     OwnBroadcastId = persist.BroadcastId,
                 },
             cancellationToken);
         logger.LogInformation("Promotion {OperationId}: configuration version {Version} is in force (forceUpdate=true)", persist.OperationId, stored.Meta.Version);
+    }
+
+    // The source by the channels' own account where they have one: a configuration may have arrived here since.
+    private LeftSource? LeftBy(IReadOnlyList<AppendedChannel> appended, ReplicateConfigurationMeta current)
+    {
+        var taken = appended.Select(a => a.LastReplicated).OfType<ReplicateCheckpoint>().ToList();
+        var source = taken.FirstOrDefault()?.ClusterId ?? ReplicateRoles.SourceOf(current.Configuration, cluster.Id);
+        return source is null
+            ? current.Left
+            : new LeftSource(
+                source,
+                taken.Where(t => string.Equals(t.ClusterId, source, StringComparison.Ordinal)).Select(t => t.TimeTick).DefaultIfEmpty().Max(),
+                appended.ToDictionary(a => VChannels.ChannelOf(a.VChannel), a => a.Ack.Lsn, StringComparer.Ordinal));
     }
 }

@@ -64,7 +64,7 @@ internal sealed class ConfigurationCallback(ReplicateConfigurationStore configur
             return (null, null);
         }
 
-        var decision = ConfigArrival.Decide(stored.Meta, cluster.Id, change, arrived ? broadcast.SourceTimeTick ?? 0 : null);
+        var decision = ConfigArrival.Decide(stored.Meta, cluster.Id, change, arrived ? new ConfigOrigin(broadcast.SourceClusterId ?? "", broadcast.SourceTimeTick ?? 0) : null);
         return decision.Outcome switch
         {
             ConfigArrivalOutcome.Refuse => (decision.Reason, null),
@@ -73,7 +73,7 @@ internal sealed class ConfigurationCallback(ReplicateConfigurationStore configur
         };
     }
 
-    // The tick of an earlier force is kept: what is older than it stays refused.
+    // What is known of an earlier force is kept: what is older than it stays refused.
     private static StoredConfiguration Accept(StoredConfiguration stored, StoredBroadcast broadcast, AlterReplicateConfig change, bool arrived) => stored with
     {
         Meta = stored.Meta with { Configuration = change.Configuration, ForceUpdated = false, ForceUpdateTimestamp = null },

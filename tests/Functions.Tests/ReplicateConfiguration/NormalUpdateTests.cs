@@ -211,6 +211,25 @@ public sealed class NormalUpdateTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task A_source_that_was_left_and_is_the_source_again_is_believed_although_its_clock_is_hours_behind()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithSourceAsync();
+        plane.Logs.Checkpoints["ch1"] = new ReplicateCheckpoint("a", "x1", 40, 1_000);
+        plane.Logs.Checkpoints["ch2"] = new ReplicateCheckpoint("a", "x2", 50, 1_010);
+        Assert.Equal(200, (await plane.UpdateAsync(Clusters.BAlone, force: true)).Status);
+        Assert.Equal(200, (await plane.UpdateAsync(Clusters.AToB)).Status);
+
+        await ArriveAsync(plane, 500, Clusters.AToBAndC, tick: 1_010);
+        await ForcedPromotionTests.FinishedAsync(plane, "broadcast-500");
+        Assert.True(ReplicateEquality.Same(Clusters.AToB, (await plane.MetaAsync()).Configuration));
+
+        await ArriveAsync(plane, 501, Clusters.AToBAndC, tick: 1_011);
+        await ForcedPromotionTests.FinishedAsync(plane, "broadcast-501");
+        Assert.True(ReplicateEquality.Same(Clusters.AToBAndC, (await plane.MetaAsync()).Configuration));
+    }
+
+    [Fact]
     public async Task F6_A_later_update_on_the_new_primary_is_accepted_and_clears_the_flag()
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
