@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
 using Baton.Core.Api;
+using Baton.Core.Broadcasts;
 using Baton.Core.Operations;
 
 namespace Baton.DevHost.Clusters;
@@ -59,6 +60,15 @@ public sealed class ClusterClient : IDisposable
     /// <summary><c>GET /api/operations/{id}</c>.</summary>
     public Task<ApiAnswer<Operation>> OperationAsync(string id, CancellationToken cancellationToken) => GetAsync<Operation>($"api/operations/{id}", cancellationToken);
 
+    /// <summary><c>GET /api/route</c>.</summary>
+    public async Task<RouteView> RouteAsync(CancellationToken cancellationToken) => (await GetAsync<RouteView>("api/route", cancellationToken)).Value;
+
+    /// <summary><c>GET /api/cdc-tasks</c>, without tokens.</summary>
+    public async Task<CdcTasksView> CdcTasksAsync(CancellationToken cancellationToken) => (await GetAsync<CdcTasksView>("api/cdc-tasks", cancellationToken)).Value;
+
+    /// <summary><c>GET /api/salvage</c>.</summary>
+    public async Task<SalvageView> SalvageAsync(CancellationToken cancellationToken) => (await GetAsync<SalvageView>("api/salvage", cancellationToken)).Value;
+
     /// <summary><c>PUT /api/channels/{name}</c>.</summary>
     public async Task CreateChannelAsync(string name, int replicationFactor, CancellationToken cancellationToken) =>
         _ = (await ControlPlaneAsync<ChannelView>(HttpMethod.Put, $"api/channels/{name}", Json(new CreateChannelRequest(replicationFactor)), _secrets.FunctionKey, cancellationToken)).Value;
@@ -71,17 +81,28 @@ public sealed class ClusterClient : IDisposable
     public Task<ApiAnswer<BroadcastView>> BroadcastAsync(long id, CancellationToken cancellationToken) =>
         GetAsync<BroadcastView>(string.Create(CultureInfo.InvariantCulture, $"api/broadcasts/{id}"), cancellationToken);
 
+    /// <summary><c>GET /api/broadcasts?state=…</c>: up to a thousand tasks.</summary>
+    public async Task<IReadOnlyList<BroadcastView>> BroadcastsAsync(BroadcastState state, CancellationToken cancellationToken) =>
+        (await GetAsync<IReadOnlyList<BroadcastView>>($"api/broadcasts?state={state}", cancellationToken)).Value;
+
     /// <summary>A request to the node that leads <paramref name="channel"/>, with the client's secret, or the control secret for what nodes take from the control plane and CDC.</summary>
     public async Task<ApiAnswer<T>> LeaderAsync<T>(HttpMethod method, string channel, string path, HttpContent? content, bool asControlPlane, CancellationToken cancellationToken)
         where T : class
     {
-        var route = (await GetAsync<RouteView>("api/route", cancellationToken)).Value;
+        var route = await RouteAsync(cancellationToken);
         if (!route.Channels.TryGetValue(channel, out var leader))
         {
             throw new ApiAnswerException($"Channel {channel} has no leader.", 503);
         }
 
-        using var request = new HttpRequestMessage(method, new Uri(leader.Endpoint, $"channels/{channel}/{path}")) { Content = content };
+        return await NodeAsync<T>(leader.Endpoint, method, $"channels/{channel}/{path}", content, asControlPlane, cancellationToken);
+    }
+
+    /// <summary>A request to the node at <paramref name="node"/>, with the client's secret or the control secret.</summary>
+    public async Task<ApiAnswer<T>> NodeAsync<T>(Uri node, HttpMethod method, string path, HttpContent? content, bool asControlPlane, CancellationToken cancellationToken)
+        where T : class
+    {
+        using var request = new HttpRequestMessage(method, new Uri(node, path)) { Content = content };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", asControlPlane ? _secrets.ControlSecret : _secrets.ClientSecret);
         using var response = await _http.SendAsync(request, cancellationToken);
         return await ApiAnswer<T>.ReadAsync(response, cancellationToken);
@@ -123,25 +144,30 @@ public sealed class ClusterClient : IDisposable
     public Task WaitForNodesAsync(int count, TimeSpan timeout, CancellationToken cancellationToken) =>
         UntilAsync($"{count} nodes have joined", async () => (await TopologyAsync(cancellationToken)).Nodes.Count(n => !n.Failed && n.LastHeartbeat is not null) >= count, timeout, cancellationToken);
 
-    /// <summary>Waits until every channel is open on the node that leads it.</summary>
-    public Task WaitUntilServingAsync(IReadOnlyList<string> channels, TimeSpan timeout, CancellationToken cancellationToken) =>
-        UntilAsync(
+    /// <summary>Waits until every channel is open on the node that leads it. One that was found so is not asked again.</summary>
+    public Task WaitUntilServingAsync(IReadOnlyList<string> channels, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var waitingFor = new Queue<string>(channels);
+        return UntilAsync(
             $"{string.Join(", ", channels)} are served",
             async () =>
             {
-                foreach (var channel in channels)
+                while (waitingFor.TryPeek(out var channel))
                 {
                     var answer = await LeaderAsync<ChannelStatus>(HttpMethod.Get, channel, "status", null, asControlPlane: false, cancellationToken);
                     if (answer.Body is not { Role: "leader" })
                     {
                         return false;
                     }
+
+                    waitingFor.Dequeue();
                 }
 
                 return true;
             },
             timeout,
             cancellationToken);
+    }
 
     /// <summary>Asks again and again, bounded, until a condition holds. An answer that is not yet a success, or no answer at all, means not yet.</summary>
     public static async Task UntilAsync(string what, Func<Task<bool>> holds, TimeSpan timeout, CancellationToken cancellationToken)

@@ -12,13 +12,18 @@ namespace Baton.DevHost.Clusters;
 /// <param name="SystemKey">Key of the orchestrations' management API.</param>
 /// <param name="ControlSecret">What nodes ask of the control plane and of each other.</param>
 /// <param name="ClientSecret">What nodes ask of clients.</param>
-public sealed record ClusterSecrets(AzuriteAccount Account, string FunctionKey, string AdminKey, string SystemKey, string ControlSecret, string ClientSecret)
+/// <param name="ReplicationSecret">What this cluster asks of one that replicates to it: the token of its entry in a replicate configuration.</param>
+public sealed record ClusterSecrets(
+    AzuriteAccount Account, string FunctionKey, string AdminKey, string SystemKey, string ControlSecret, string ClientSecret, string ReplicationSecret)
 {
     private const int SecretBytes = 32;
 
     /// <summary>New secrets for a cluster.</summary>
     public static ClusterSecrets Create(string clusterId) =>
-        new(AzuriteAccount.Create("baton" + string.Concat(clusterId.Where(char.IsAsciiLetterOrDigit).Take(16))), Random(), Random(), Random(), Random(), Random());
+        new(AzuriteAccount.Create("baton" + string.Concat(clusterId.Where(char.IsAsciiLetterOrDigit).Take(16))), Random(), Random(), Random(), Random(), Random(), Random());
+
+    /// <summary>These secrets, and new ones for those that a file of an earlier version does not have.</summary>
+    internal ClusterSecrets Completed() => string.IsNullOrEmpty(ReplicationSecret) ? this with { ReplicationSecret = Random() } : this;
 
     private static string Random() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(SecretBytes));
 }
@@ -67,12 +72,17 @@ public sealed class DataFolder
         var file = SecretsFile(clusterId);
         if (File.Exists(file))
         {
-            return JsonSerializer.Deserialize<ClusterSecrets>(File.ReadAllText(file), BatonJson.Options)
+            var kept = JsonSerializer.Deserialize<ClusterSecrets>(File.ReadAllText(file), BatonJson.Options)
                 ?? throw new InvalidDataException($"{file} holds no secrets. Put the old ones back, or delete it to have new ones made.");
+            var completed = kept.Completed();
+            return completed == kept ? kept : Keep(file, completed);
         }
 
-        var secrets = ClusterSecrets.Create(clusterId);
+        return Keep(file, ClusterSecrets.Create(clusterId));
+    }
 
+    private static ClusterSecrets Keep(string file, ClusterSecrets secrets)
+    {
         // Written aside and renamed, so that a start that dies here leaves no half file; never readable by others, not for a moment.
         var draft = file + ".new";
         File.Delete(draft);
@@ -87,7 +97,7 @@ public sealed class DataFolder
             JsonSerializer.Serialize(stream, secrets, BatonJson.Options);
         }
 
-        File.Move(draft, file);
+        File.Move(draft, file, overwrite: true);
         return secrets;
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Baton.Core.Api;
+using Baton.Core.Replication;
 using Baton.DevHost.Commands;
 using Baton.DevHost.FunctionsHost;
 using Baton.DevHost.Processes;
@@ -55,6 +56,9 @@ public sealed record LocalClusterOptions
 /// </summary>
 public sealed class LocalCluster : IAsyncDisposable
 {
+    /// <summary>Creations under way at once: each is a conditional write of the one row of the cluster's state, so more only repeat each other's.</summary>
+    private const int CreatedAtOnce = 4;
+
     private readonly LocalClusterOptions _options;
     private readonly List<LogFile> _logs = [];
     private readonly ChildProcess?[] _nodes;
@@ -81,6 +85,9 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <summary>Its secrets.</summary>
     public ClusterSecrets Secrets => _options.Secrets;
 
+    /// <summary>Its entry in a replicate configuration: its control plane as the address, its replication secret as the token.</summary>
+    public ReplicateCluster Entry => new(ClusterId, ControlPlane.GetLeftPart(UriPartial.Authority), [.. Channels], Secrets.ReplicationSecret);
+
     /// <summary>Process ids of all that runs, the handler under the host not counted.</summary>
     public IReadOnlyList<int> ProcessIds => [.. new[] { _host }.Concat(_nodes).OfType<ChildProcess>().Where(p => !p.HasExited).Select(p => p.Id)];
 
@@ -95,10 +102,10 @@ public sealed class LocalCluster : IAsyncDisposable
             cluster.Client = new ClusterClient(cluster.ControlPlane, options.Secrets);
             await Task.WhenAll(Enumerable.Range(0, options.Nodes).Select(i => cluster.StartNodeAsync(i, cancellationToken)));
             await cluster.Client.WaitForNodesAsync(options.Nodes, options.StartTimeout, cancellationToken);
-            foreach (var channel in cluster.Channels)
-            {
-                await cluster.Client.CreateChannelAsync(channel, options.ReplicationFactor, cancellationToken);
-            }
+            await Parallel.ForEachAsync(
+                cluster.Channels,
+                new ParallelOptions { MaxDegreeOfParallelism = CreatedAtOnce, CancellationToken = cancellationToken },
+                async (channel, ct) => await cluster.Client.CreateChannelAsync(channel, options.ReplicationFactor, ct));
 
             await cluster.Client.WaitUntilServingAsync(cluster.Channels, options.StartTimeout, cancellationToken);
             return cluster;
@@ -120,6 +127,7 @@ public sealed class LocalCluster : IAsyncDisposable
         {
             ["Cluster__Id"] = ClusterId,
             ["Cluster__Secret"] = Secrets.ControlSecret,
+            ["Cluster__ReplicationSecret"] = Secrets.ReplicationSecret,
             ["Storage__ConnectionString"] = _options.StorageConnectionString,
             ["HeartbeatSweepSchedule"] = "*/1 * * * * *",
             ["OperationSweepSchedule"] = "*/10 * * * * *",
@@ -159,6 +167,7 @@ public sealed class LocalCluster : IAsyncDisposable
             ["Cluster__Id"] = ClusterId,
             ["Cluster__Secret"] = Secrets.ControlSecret,
             ["Cluster__ClientSecret"] = Secrets.ClientSecret,
+            ["Cluster__ReplicationSecret"] = Secrets.ReplicationSecret,
             ["ControlPlane__Url"] = ControlPlane.ToString(),
             ["ControlPlane__Key"] = Secrets.FunctionKey,
             ["Storage__ConnectionString"] = _options.StorageConnectionString,

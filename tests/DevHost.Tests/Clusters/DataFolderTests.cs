@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Baton.DevHost.Clusters;
 using Baton.DevHost.Processes;
 
@@ -29,6 +30,23 @@ public sealed class DataFolderTests : IDisposable
         Assert.Equal(first, new DataFolder(_folder).Secrets("a"));
         Assert.NotEqual(first, new DataFolder(_folder).Secrets("b"));
         Assert.True(OperatingSystem.IsWindows() || File.GetUnixFileMode(new DataFolder(_folder).SecretsFile("a")) == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
+    }
+
+    [Fact]
+    public void A_folder_from_before_there_was_a_replication_secret_gets_one_and_keeps_it_and_all_others()
+    {
+        var made = new DataFolder(_folder).Secrets("a");
+        var file = new DataFolder(_folder).SecretsFile("a");
+        var before = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+        Assert.True(before.Remove("replicationSecret"));
+        File.WriteAllText(file, before.ToJsonString());
+
+        var completed = new DataFolder(_folder).Secrets("a");
+
+        Assert.True(completed.ReplicationSecret.Length >= 16);
+        Assert.Equal(made with { ReplicationSecret = completed.ReplicationSecret }, completed);
+        Assert.Equal(completed, new DataFolder(_folder).Secrets("a"));
+        Assert.True(OperatingSystem.IsWindows() || File.GetUnixFileMode(file) == (UnixFileMode.UserRead | UnixFileMode.UserWrite));
     }
 
     [Fact]

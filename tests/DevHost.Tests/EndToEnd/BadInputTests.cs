@@ -89,7 +89,7 @@ public sealed class BadInputTests
         {
             using var reader = new StreamReader(new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
             var text = reader.ReadToEnd();
-            foreach (var secret in new[] { secrets.Account.Key, secrets.FunctionKey, secrets.AdminKey, secrets.SystemKey, secrets.ControlSecret, secrets.ClientSecret })
+            foreach (var secret in new[] { secrets.Account.Key, secrets.FunctionKey, secrets.AdminKey, secrets.SystemKey, secrets.ControlSecret, secrets.ClientSecret, secrets.ReplicationSecret })
             {
                 Assert.DoesNotContain(secret, text, StringComparison.Ordinal);
             }
