@@ -10,4 +10,5 @@ if (args is [HostCommand.Name])
 var root = new RootCommand("Runs Baton on this machine. Without a command: one cluster that stays up.");
 UpCommand.AddTo(root);
 root.Subcommands.Add(DemoCommand.Create());
+root.Subcommands.Add(ChaosCommand.Create());
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) }, Lifeline.Watch());
