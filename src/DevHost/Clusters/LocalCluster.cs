@@ -155,6 +155,16 @@ public sealed class LocalCluster : IAsyncDisposable
         ControlPlane = new Uri(line[HostCommand.ReadyMark.Length..].Trim());
     }
 
+    /// <summary>Tells the running control plane where it shall die, for tests of exactly that: what a start with that crash point does, without the start.</summary>
+    /// <param name="crashAt">Its calls count from now on.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public async Task CrashControlPlaneAsync(CrashPoint crashAt, CancellationToken cancellationToken)
+    {
+        var host = _host ?? throw new InvalidOperationException("The control plane was never started.");
+        await host.SayAsync(HostCommand.CrashMark + crashAt, cancellationToken);
+        await host.WaitForLineAsync(l => l == HostCommand.CrashMark + crashAt, _options.StartTimeout, cancellationToken);
+    }
+
     /// <summary>Starts node <paramref name="index"/>, again after it was killed.</summary>
     public async Task StartNodeAsync(int index, CancellationToken cancellationToken)
     {

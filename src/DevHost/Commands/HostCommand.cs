@@ -24,6 +24,9 @@ internal static class HostCommand
     public const string OptionsVariable = "BATON_DEVHOST_HOST";
     public const string ReadyMark = "Baton control plane listening on ";
 
+    /// <summary>A line on standard input, with a crash point behind it, sets that point; the same line on standard output says that it is set.</summary>
+    public const string CrashMark = "Baton control plane crashes at ";
+
     // An orderly stop waits for storage; when the parent was killed, storage died with it, and nobody may be kept waiting for the ports.
     private static readonly TimeSpan StopGrace = TimeSpan.FromSeconds(4);
 
@@ -42,7 +45,8 @@ internal static class HostCommand
         Environment.SetEnvironmentVariable(OptionsVariable, null);
 
         using var logging = LoggerFactory.Create(b => b.AddSimpleConsole(c => c.SingleLine = true).SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning));
-        var parentGone = Lifeline.ParentGone();
+        FunctionsHost.FunctionsHost? started = null;
+        var parentGone = Lifeline.ParentGone(line => OnLine(line, Volatile.Read(ref started)));
         var host = await FunctionsHost.FunctionsHost.StartAsync(
             new FunctionsHostOptions
             {
@@ -56,6 +60,7 @@ internal static class HostCommand
             },
             logging,
             parentGone);
+        Volatile.Write(ref started, host);
         Console.WriteLine(ReadyMark + host.BaseAddress);
         try
         {
@@ -68,5 +73,15 @@ internal static class HostCommand
         }
 
         return 0;
+    }
+
+    private static void OnLine(string line, FunctionsHost.FunctionsHost? host)
+    {
+        if (host is not null && line.StartsWith(CrashMark, StringComparison.Ordinal))
+        {
+            var point = CrashPoint.Parse(line[CrashMark.Length..]);
+            host.CrashAt(point);
+            Console.WriteLine(CrashMark + point);
+        }
     }
 }

@@ -15,10 +15,13 @@ public enum CrashScope
 /// <summary>Where to crash, so that a test can stop a control plane at an exact step.</summary>
 /// <param name="Function">The function (its folder's name).</param>
 /// <param name="After">False: before the call is sent. True: once the answer is here and before anything of it is recorded.</param>
-/// <param name="Nth">Which call of the function since the host started, from 1.</param>
+/// <param name="Nth">Which call of the function since the host started or was given this point, from 1.</param>
 /// <param name="Scope">What is killed, by SIGKILL.</param>
 public sealed record CrashPoint(string Function, bool After, int Nth, CrashScope Scope = CrashScope.HandlerAndHost)
 {
+    /// <summary>The form that <see cref="Parse"/> reads.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Function}:{(After ? "after" : "before")}:{Nth}{(Scope == CrashScope.Handler ? ":handler" : "")}");
+
     /// <summary>Reads <c>Function:before|after:Nth[:handler]</c>.</summary>
     /// <exception cref="FormatException">It has another form.</exception>
     public static CrashPoint Parse(string text)

@@ -24,6 +24,7 @@ public sealed class FunctionsHost : IAsyncDisposable
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _stopAsked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CrashTrigger _crash;
     private HandlerSupervisor? _handlers;
     private OrchestrationEngine? _engine;
     private WebApplication? _listener;
@@ -36,6 +37,8 @@ public sealed class FunctionsHost : IAsyncDisposable
         _app = app;
         _loggers = loggers;
         _logger = loggers.CreateLogger<FunctionsHost>();
+        _crash = new CrashTrigger(_logger);
+        _crash.Set(options.CrashAt);
     }
 
     /// <summary>Where it listens.</summary>
@@ -71,6 +74,9 @@ public sealed class FunctionsHost : IAsyncDisposable
         }
     }
 
+    /// <summary>Sets where to crash, in place of what was said before; its calls count from now on.</summary>
+    public void CrashAt(CrashPoint point) => _crash.Set(point);
+
     /// <summary>
     /// Completes when the host has stopped: its handler failed too often, a part of it ended, or it was disposed.
     /// <see cref="StopReason"/> says which.
@@ -91,7 +97,7 @@ public sealed class FunctionsHost : IAsyncDisposable
     private async Task StartAsync(long bodyLimitBytes, CancellationToken cancellationToken)
     {
         _handlers = await HandlerSupervisor.StartAsync(_app, _options.AppSettings, _http, _time, _loggers.CreateLogger("Handler"), cancellationToken);
-        var invoker = new FunctionInvoker(_handlers, _http, _app.Manifest.FunctionTimeout, new CrashTrigger(_options.CrashAt, _logger), _time, _loggers, _stopping.Token);
+        var invoker = new FunctionInvoker(_handlers, _http, _app.Manifest.FunctionTimeout, _crash, _time, _loggers, _stopping.Token);
         var inputs = new FunctionInputs(_options.HubName, () => BaseAddress, _options.Keys.System);
         var queues = new LocalQueues(_options.StorageConnectionString);
         var outputs = new OutputSender(queues);

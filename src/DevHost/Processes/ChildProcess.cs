@@ -120,6 +120,13 @@ public sealed class ChildProcess : IAsyncDisposable
         throw new InvalidOperationException($"{Name} ended before it was ready. Its last output:\n{LastLines()}");
     }
 
+    /// <summary>Writes a line to its standard input.</summary>
+    public async Task SayAsync(string line, CancellationToken cancellationToken)
+    {
+        await _process.StandardInput.WriteLineAsync(line.AsMemory(), cancellationToken);
+        await _process.StandardInput.FlushAsync(cancellationToken);
+    }
+
     /// <summary>Completes when the process has ended.</summary>
     public Task WaitForExitAsync(CancellationToken cancellationToken) => _process.WaitForExitAsync(cancellationToken);
 

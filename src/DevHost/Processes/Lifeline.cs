@@ -13,17 +13,17 @@ internal static class Lifeline
     }
 
     /// <summary>A token that is cancelled when standard input ends.</summary>
-    public static CancellationToken ParentGone()
+    /// <param name="onLine">Gets what the parent says over it, line by line; null where it has nothing to say.</param>
+    public static CancellationToken ParentGone(Action<string>? onLine = null)
     {
         // Owned by the process: it lives as long as the process does.
         var ended = new CancellationTokenSource();
         var reader = new Thread(() =>
         {
-            using var input = Console.OpenStandardInput();
-            var buffer = new byte[256];
-            while (input.Read(buffer) > 0)
+            using var input = new StreamReader(Console.OpenStandardInput());
+            while (input.ReadLine() is { } line)
             {
-                // Nothing is said over it.
+                onLine?.Invoke(line);
             }
 
             ended.Cancel();

@@ -106,7 +106,7 @@ public sealed class DurableTriggerTests
             var app = FunctionAppReader.Read(folder.Root, new AppSettings(settings), "testhub");
             var http = new HttpClient();
             var handlers = await HandlerSupervisor.StartAsync(app, settings, http, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
-            var functions = new FunctionInvoker(handlers, http, app.Manifest.FunctionTimeout, new CrashTrigger(null, NullLogger.Instance), TimeProvider.System, NullLoggerFactory.Instance, CancellationToken.None);
+            var functions = new FunctionInvoker(handlers, http, app.Manifest.FunctionTimeout, new CrashTrigger(NullLogger.Instance), TimeProvider.System, NullLoggerFactory.Instance, CancellationToken.None);
             return new RunningApp(folder, script, handlers, http, new HandlerOrchestrationInvoker(app, functions, new FunctionInputs("testhub", () => http.BaseAddress!, "key")));
         }
 

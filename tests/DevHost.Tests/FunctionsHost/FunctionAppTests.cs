@@ -106,6 +106,7 @@ public sealed class FunctionAppTests
     public void A_crash_point_is_read_from_text(string text, string function, bool after, int nth, CrashScope scope)
     {
         Assert.Equal(new CrashPoint(function, after, nth, scope), CrashPoint.Parse(text));
+        Assert.Equal(text, CrashPoint.Parse(text).ToString());
     }
 
     [Theory]

@@ -58,7 +58,7 @@ internal sealed class FunctionInvoker(HandlerSupervisor handlers, HttpClient htt
         using var ends = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, stopping, cancellationToken);
         try
         {
-            var hit = crash.IsHit(function.Name);
+            var hit = crash.Hit(function.Name);
             await crash.BeforeAsync(hit, handler);
             using var message = request(handler.Address);
             message.Headers.Add(InvocationIdHeader, Guid.NewGuid().ToString());
