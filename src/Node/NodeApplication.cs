@@ -114,6 +114,7 @@ internal static class NodeApplication
         services.AddSingleton<BodyBudget>();
         services.AddSingleton<WaitingReaders>();
         services.AddSingleton(s => new SnapshotTurns(s.GetRequiredService<IOptions<NodeSettings>>().Value.MaxSnapshotsAtOnce));
+        services.AddSingleton<AckTurns>();
         services.AddSingleton<ChannelOpener>();
         services.AddSingleton<ChannelTable>();
         services.AddSingleton(s => new FeedClient(

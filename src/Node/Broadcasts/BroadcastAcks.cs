@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Baton.Core.Api;
+using Baton.Core.Replication;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
 
@@ -15,6 +16,12 @@ internal sealed record PendingAck(long Lsn, long BroadcastId, BroadcastAckReques
 /// <summary>
 /// Tells the control plane of replicated broadcast records of one channel. Whoever appended a broadcast here acks it himself; of what came by
 /// replication only this node knows. An ack is repeated until it is taken: a promotion completes broadcasts from their acks, so none may be lost.
+/// <para>
+/// An ack is queued, in log order, then held by one of a few senders, then taken. Senders come for acks in the order of the queue, and each holds its own until that is taken. The ack of a
+/// record on a control vchannel, by whose order the control plane runs callbacks, is sent only when none of a lower LSN is left (B60). Its sender waits for that, and can: whatever is lower was
+/// queued before it, so it is taken or with another sender, and the lowest of all waits for nobody. A node that dies, or a channel that moves, leaves the acks not taken to the next
+/// leader, which finds them in the snapshot or the log, queues them in the same order, and may send some of them twice.
+/// </para>
 /// </summary>
 internal sealed partial class BroadcastAcks : IAsyncDisposable
 {
@@ -27,6 +34,7 @@ internal sealed partial class BroadcastAcks : IAsyncDisposable
 
     private readonly string _channel;
     private readonly ControlPlaneClient _controlPlane;
+    private readonly AckTurns _turns;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly Channel<PendingAck> _queue = Channel.CreateUnbounded<PendingAck>();
@@ -35,9 +43,9 @@ internal sealed partial class BroadcastAcks : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _senders;
 
-    public BroadcastAcks(string channel, ControlPlaneClient controlPlane, TimeProvider time, ILogger log)
+    public BroadcastAcks(string channel, ControlPlaneClient controlPlane, AckTurns turns, TimeProvider time, ILogger log)
     {
-        (_channel, _controlPlane, _time, _log) = (channel, controlPlane, time, log);
+        (_channel, _controlPlane, _turns, _time, _log) = (channel, controlPlane, turns, time, log);
         _senders = Task.WhenAll(Enumerable.Range(0, Senders).Select(_ => Task.Run(SendAsync)));
     }
 
@@ -78,25 +86,14 @@ internal sealed partial class BroadcastAcks : IAsyncDisposable
     {
         using var limit = new CancellationTokenSource(timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, ct);
-        while (true)
+        try
         {
-            var moved = _progress.Moved;
-            lock (_pending)
-            {
-                if (_pending.Count == 0 || _pending.Keys.First() >= lsn)
-                {
-                    return true;
-                }
-            }
-
-            try
-            {
-                await moved.WaitAsync(either.Token);
-            }
-            catch (OperationCanceledException) when (limit.IsCancellationRequested && !ct.IsCancellationRequested)
-            {
-                return false;
-            }
+            await NoneBelowAsync(lsn, either.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested && !ct.IsCancellationRequested)
+        {
+            return false;
         }
     }
 
@@ -106,6 +103,23 @@ internal sealed partial class BroadcastAcks : IAsyncDisposable
         await _stop.CancelAsync();
         await _senders;
         _stop.Dispose();
+    }
+
+    private async Task NoneBelowAsync(long lsn, CancellationToken ct)
+    {
+        while (true)
+        {
+            var moved = _progress.Moved;
+            lock (_pending)
+            {
+                if (_pending.Count == 0 || _pending.Keys.First() >= lsn)
+                {
+                    return;
+                }
+            }
+
+            await moved.WaitAsync(ct);
+        }
     }
 
     private async Task SendAsync()
@@ -141,12 +155,17 @@ internal sealed partial class BroadcastAcks : IAsyncDisposable
             await Task.Delay(Timeout.InfiniteTimeSpan, _stop.Token);
         }
 
+        if (VChannels.IsControl(ack.Request.VChannel))
+        {
+            await NoneBelowAsync(ack.Lsn, _stop.Token);
+        }
+
         var backoff = new Backoff(FirstRetry, LongestRetry);
         while (true)
         {
             try
             {
-                await _controlPlane.AckBroadcastAsync(ack.BroadcastId, ack.Request, _stop.Token);
+                await _turns.TakeAsync(() => _controlPlane.AckBroadcastAsync(ack.BroadcastId, ack.Request, _stop.Token), _stop.Token);
                 return;
             }
             catch (ControlPlaneException e)

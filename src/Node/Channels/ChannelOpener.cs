@@ -12,6 +12,7 @@ namespace Baton.Node.Channels;
 internal sealed partial class ChannelOpener(
     WalStore store,
     ControlPlaneClient controlPlane,
+    AckTurns ackTurns,
     LeaderHints hints,
     HeardStanding heard,
     NodeMetrics metrics,
@@ -37,7 +38,7 @@ internal sealed partial class ChannelOpener(
         var writer = await ClaimAsync(channel, term, recovery);
         var machine = recovery.Machine;
         recovery.Sizes.Keep([.. machine.OpenTransactions.Select(t => t.TxnId)]);
-        var led = new LedChannel(machine, writer, store, new BroadcastAcks(channel, controlPlane, time, log), recovery.Sizes, _around);
+        var led = new LedChannel(machine, writer, store, new BroadcastAcks(channel, controlPlane, ackTurns, time, log), recovery.Sizes, _around);
         led.Start(recovery);
         metrics.Opened(channel, recovery.Records, time.GetElapsedTime(started));
         LogOpened(log, channel, term, machine.LastLsn, recovery.SnapshotLsn, recovery.Records, machine.Role, machine.OpenTransactions.Count, recovery.Owed.Count, (long)time.GetElapsedTime(started).TotalMilliseconds);
