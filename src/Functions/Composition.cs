@@ -1,4 +1,5 @@
 using Baton.Functions.Broadcasts;
+using Baton.Functions.Cdc;
 using Baton.Functions.Channels;
 using Baton.Functions.Failover;
 using Baton.Functions.ForcedPromotion;
@@ -24,6 +25,7 @@ internal static class Composition
         services.AddSingleton(ClusterOptions.From(configuration));
         services.AddSingleton(ForceUpdateOptions.From(configuration));
         services.AddSingleton(FailoverOptions.From(configuration));
+        services.AddSingleton(ReplicationOptions.From(configuration));
 
         services.AddSingleton(BatonStorage.Open(configuration.GetSection("Storage").Get<StorageOptions>() ?? new StorageOptions()));
         services.AddSingleton<ControlPlaneTables>();
@@ -34,6 +36,7 @@ internal static class Composition
 
         services.AddSingleton<ReplicateConfigurationStore>();
         services.AddSingleton<ConfigurationCallback>();
+        services.AddSingleton<CdcTaskStore>();
         services.AddSingleton<ClusterStateStore>();
         services.AddSingleton<ClusterStateWatcher>();
         services.AddSingleton<HeartbeatStore>();

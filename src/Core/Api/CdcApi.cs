@@ -100,7 +100,7 @@ public sealed record SalvageList(long ThroughLsn, long Count, IReadOnlyList<Salv
 public sealed record SalvageRange(long FirstLsn, long LastLsn, long Count);
 
 /// <summary><c>GET /api/salvage</c>: what only this cluster has since another was promoted in its place.</summary>
-/// <param name="Superseded">By whom; null where nobody was, and then there is nothing to list.</param>
+/// <param name="Superseded">By whom this cluster is superseded; null where it is not, or has been attached again or kept since: what it found is still listed, until the same channels replicate to that cluster anew.</param>
 /// <param name="Channels">The channels, in order.</param>
 public sealed record SalvageView(Supersession? Superseded, IReadOnlyList<ChannelSalvage> Channels);
 
@@ -110,3 +110,7 @@ public sealed record SalvageView(Supersession? Superseded, IReadOnlyList<Channel
 /// <param name="TakenLsn">LSN of the last record that the target had taken; null while its answer is outstanding.</param>
 /// <param name="Salvage">The records; null while nobody has looked.</param>
 public sealed record ChannelSalvage(string Channel, string TargetCluster, long? TakenLsn, SalvageList? Salvage);
+
+/// <summary>200 of <c>DELETE /api/cdc-tasks/{targetCluster}</c>.</summary>
+/// <param name="Ended">How many tasks this has ended.</param>
+public sealed record CdcTasksGivenUp(int Ended);

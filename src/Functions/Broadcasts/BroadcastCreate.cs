@@ -73,9 +73,9 @@ internal sealed class BroadcastCreate(
         }
 
         var stored = await configurations.ReadAsync(cancellationToken);
-        if (ReplicateRoles.RoleOf(stored.Meta.Configuration, cluster.Id) == ClusterRole.Secondary)
+        if (ReplicateAdmission.CheckBroadcast(stored.Meta, cluster.Id, stored.Superseded, message.VChannels) is { } refused)
         {
-            throw ApiError.ReplicateViolation("This cluster is a secondary: broadcasts are made on its primary.").ToException();
+            throw refused.ToException();
         }
     }
 

@@ -39,6 +39,7 @@ internal sealed class PersistForcedConfig(
                 {
                     Meta = new ReplicateConfigurationMeta(persist.Configuration, current.Meta.Version, ForceUpdated: true, now, LeftBy(persist.Appended, current.Meta)),
                     OwnBroadcastId = persist.BroadcastId,
+                    Superseded = null,
                 },
             cancellationToken);
         logger.LogInformation("Promotion {OperationId}: configuration version {Version} is in force (forceUpdate=true)", persist.OperationId, stored.Meta.Version);

@@ -2,6 +2,7 @@ using Baton.Core.Api;
 using Baton.Core.Cluster;
 using Baton.Functions.Failover;
 using Baton.Functions.Hosting;
+using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Requests;
 using Baton.Functions.Topology;
 
@@ -22,7 +23,7 @@ internal sealed record NodeHeartbeatOutputs(
 /// and the node, which got no answer, says it again. After the write: its channels have new leaders; said again, it changes nothing, and its answer is the same.
 /// </para>
 /// </summary>
-internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore heartbeats, FastPath fastPath)
+internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations, FastPath fastPath)
 {
     private const int MaxBodyBytes = 8 * 1024 * 1024;
 
@@ -39,11 +40,13 @@ internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore hea
             return await LeaveAsync(nodeId, beat, cancellationToken);
         }
 
-        var state = (await states.ReadAsync(cancellationToken)).State;
-        var answer = Assignments.Answer(state, nodeId, beat.Incarnation);
+        var (state, standing) = (states.ReadAsync(cancellationToken), configurations.ReadStandingAsync(cancellationToken));
+        await Task.WhenAll(state, standing);
+        var answer = Assignments.Answer((await state).State, nodeId, beat.Incarnation);
         if (!answer.MustRejoin)
         {
             await heartbeats.WriteAsync(nodeId, beat.Channels ?? [], cancellationToken);
+            answer = answer with { Replication = await standing };
         }
 
         return new NodeHeartbeatOutputs(Results.Json(answer, BatonJson.Options));

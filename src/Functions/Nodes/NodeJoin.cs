@@ -1,6 +1,7 @@
 using Baton.Core.Api;
 using Baton.Core.Cluster;
 using Baton.Functions.Hosting;
+using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Requests;
 using Baton.Functions.Topology;
 
@@ -10,7 +11,7 @@ namespace Baton.Functions.Nodes;
 /// <c>PUT /api/nodes/{nodeId}</c>: a node joins, or joins again. It gets a new incarnation and never an old term: what it led before, it leads
 /// at the next term or not at all.
 /// </summary>
-internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbeats)
+internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations)
 {
     private const int MaxBodyBytes = 16 * 1024;
     private const int MaxCapacity = 1_000;
@@ -28,7 +29,8 @@ internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbea
         // The beat comes first: a sweep between the two writes must not meet the new incarnation with the old silence.
         await heartbeats.WriteAsync(nodeId, [], cancellationToken);
         var state = await states.UpdateAsync(s => ClusterMembership.Join(s, nodeId, join.Endpoint, join.Zone, join.Capacity), cancellationToken);
-        return Results.Json(new JoinNodeResponse(nodeId, state.Nodes[nodeId].Incarnation, Assignments.For(state, nodeId)), BatonJson.Options);
+        var standing = await configurations.ReadStandingAsync(cancellationToken);
+        return Results.Json(new JoinNodeResponse(nodeId, state.Nodes[nodeId].Incarnation, Assignments.For(state, nodeId), standing), BatonJson.Options);
     }
 
     private static void Check(JoinNodeRequest join)

@@ -12,5 +12,5 @@ internal sealed class ReplicateConfigurationRead(ReplicateConfigurationStore con
     public async Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Function, "get", Route = "replicate-configuration")] HttpRequest request,
         CancellationToken cancellationToken) =>
-        Results.Json((await configurations.ReadAsync(cancellationToken)).Meta.ToView(cluster.Id), BatonJson.Options);
+        Results.Json((await configurations.ReadAsync(cancellationToken)).ToView(cluster.Id), BatonJson.Options);
 }

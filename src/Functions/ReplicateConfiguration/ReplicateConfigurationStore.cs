@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Azure;
+using Baton.Core.Api;
 using Baton.Core.Replication;
 using Baton.Functions.Settings;
 using Baton.Functions.Tables;
@@ -12,13 +14,16 @@ namespace Baton.Functions.ReplicateConfiguration;
 /// <param name="ArrivedFrom">Source cluster of the newest configuration that came by replication.</param>
 /// <param name="ArrivedBroadcastId">Its broadcast.</param>
 /// <param name="OwnBroadcastId">Broadcast of the newest change that this cluster itself made. Its ids ascend under the cluster lock, so one at or below it is a repeat, however late.</param>
+/// <param name="Superseded">Which cluster was promoted in this one's place.</param>
 /// <param name="ETag">The row's version.</param>
-internal sealed record StoredConfiguration(ReplicateConfigurationMeta Meta, string? ChangeId, string? ArrivedFrom, long? ArrivedBroadcastId, long? OwnBroadcastId, ETag ETag);
+internal sealed record StoredConfiguration(
+    ReplicateConfigurationMeta Meta, string? ChangeId, string? ArrivedFrom, long? ArrivedBroadcastId, long? OwnBroadcastId, Supersession? Superseded, ETag ETag);
 
 /// <summary>Table <c>ReplicateConfig</c>: one row, one conditional write a change.</summary>
 internal sealed class ReplicateConfigurationStore(ControlPlaneTables tables, ClusterOptions cluster)
 {
     private const string Partition = "meta";
+    private static readonly string[] StandingColumns = ["Version", "Replicates", "Superseded"];
 
     /// <summary>What is in force.</summary>
     public async Task<StoredConfiguration> ReadAsync(CancellationToken cancellationToken)
@@ -31,8 +36,18 @@ internal sealed class ReplicateConfigurationStore(ControlPlaneTables tables, Clu
                 row.Value!.GetString("ArrivedFrom"),
                 row.Value!.GetInt64("ArrivedBroadcastId"),
                 row.Value!.GetInt64("OwnBroadcastId"),
+                SupersededOf(row.Value!),
                 row.Value!.ETag)
-            : new StoredConfiguration(ReplicateConfigurationMeta.Empty, null, null, null, null, default);
+            : new StoredConfiguration(ReplicateConfigurationMeta.Empty, null, null, null, null, null, default);
+    }
+
+    /// <summary>What nodes are told with every heartbeat: a few columns of the row, without the configuration.</summary>
+    public async Task<ReplicateStanding> ReadStandingAsync(CancellationToken cancellationToken)
+    {
+        var row = await tables.ReplicateConfig.GetEntityIfExistsAsync<TableEntity>(Partition, cluster.Id, StandingColumns, cancellationToken);
+        return row.HasValue
+            ? new ReplicateStanding(row.Value!.GetInt64("Version")!.Value, row.Value!.GetBoolean("Replicates") ?? false, SupersededOf(row.Value!))
+            : new ReplicateStanding(0, Replicates: false);
     }
 
     /// <summary>
@@ -54,15 +69,43 @@ internal sealed class ReplicateConfigurationStore(ControlPlaneTables tables, Clu
                     return read;
                 }
 
-                next = next with { ChangeId = changeId, Meta = next.Meta with { Version = read.Meta.Version + 1 } };
-                await WriteAsync(next, read.ETag, ct);
-                return next;
+                return await RaiseAsync(changeId, read, next, ct);
             },
             cancellationToken);
 
+    /// <summary>Writes <paramref name="next"/> at the next version, if the row still is what was <paramref name="read"/>.</summary>
+    /// <exception cref="RequestFailedException">Somebody else wrote in between: <see cref="ConditionalWrite.IsLostRace"/>.</exception>
+    public async Task<StoredConfiguration> RaiseAsync(string? changeId, StoredConfiguration read, StoredConfiguration next, CancellationToken cancellationToken)
+    {
+        next = next with { ChangeId = changeId, Meta = next.Meta with { Version = read.Meta.Version + 1 } };
+        await WriteAsync(next, read.ETag, cancellationToken);
+        return next;
+    }
+
+    /// <summary>
+    /// Keeps who superseded this cluster, if the row still is what was <paramref name="read"/>. The version stays: it counts configurations, and requests for the same one are told by it. Nodes compare all that
+    /// they are told, so they notice all the same.
+    /// </summary>
+    /// <exception cref="RequestFailedException">Somebody else wrote in between: <see cref="ConditionalWrite.IsLostRace"/>.</exception>
+    public Task SupersedeAsync(StoredConfiguration read, Supersession superseded, CancellationToken cancellationToken) =>
+        WriteAsync(read with { Superseded = superseded }, read.ETag, cancellationToken);
+
+    private static Supersession? SupersededOf(TableEntity row) =>
+        row.GetString("Superseded") is { } text ? JsonSerializer.Deserialize<Supersession>(text, BatonJson.Options) : null;
+
     private async Task WriteAsync(StoredConfiguration next, ETag etag, CancellationToken cancellationToken)
     {
-        var row = new TableEntity(Partition, cluster.Id) { ["Version"] = next.Meta.Version, ["ChangeId"] = next.ChangeId! };
+        var row = new TableEntity(Partition, cluster.Id) { ["Version"] = next.Meta.Version, ["Replicates"] = ReplicateAdmission.Replicates(next.Meta.Configuration, cluster.Id) };
+        if (next.ChangeId is { } changeId)
+        {
+            row["ChangeId"] = changeId;
+        }
+
+        if (next.Superseded is { } superseded)
+        {
+            row["Superseded"] = JsonSerializer.Serialize(superseded, BatonJson.Options);
+        }
+
         if (next.ArrivedFrom is { } from && next.ArrivedBroadcastId is { } broadcastId)
         {
             row["ArrivedFrom"] = from;

@@ -57,7 +57,7 @@ internal sealed class ReplicateConfigurationUpdate(
         if (operation is null || (unchanged && !operation.Running))
         {
             var outcome = unchanged ? UpdateOutcome.Unchanged : UpdateOutcome.Validated;
-            return Results.Json(new UpdateReplicateConfigurationResponse(outcome, stored.Meta.ToView(cluster.Id), OperationId: operation?.Id), BatonJson.Options);
+            return Results.Json(new UpdateReplicateConfigurationResponse(outcome, stored.ToView(cluster.Id), OperationId: operation?.Id), BatonJson.Options);
         }
 
         var head = await waiting.WaitAsync(operation.Id, TimeSpan.FromMilliseconds(update.WaitMs), cancellationToken);
@@ -121,8 +121,8 @@ internal sealed class ReplicateConfigurationUpdate(
                 return Results.Json(new OperationAccepted(head.Id, statusUrl), BatonJson.Options, statusCode: StatusCodes.Status202Accepted);
             case OperationStatus.Succeeded:
                 var result = await operations.ReadResultAsync<UpdateResult>(head.Id, cancellationToken) ?? throw new InvalidDataException($"Operation {head.Id} succeeded without a result.");
-                var meta = (await configurations.ReadAsync(cancellationToken)).Meta;
-                return Results.Json(new UpdateReplicateConfigurationResponse(result.Outcome, meta.ToView(cluster.Id), result.Promotion, head.Id), BatonJson.Options);
+                var inForce = await configurations.ReadAsync(cancellationToken);
+                return Results.Json(new UpdateReplicateConfigurationResponse(result.Outcome, inForce.ToView(cluster.Id), result.Promotion, head.Id), BatonJson.Options);
             default:
                 throw (head.Error ?? new ApiError(ApiErrorCode.Conflict, $"Operation {head.Id} was ended by an operator.")).ToException();
         }

@@ -20,11 +20,12 @@ internal static class AlterOperationId
 internal static class ConfigurationViews
 {
     /// <summary>The view; tokens are never shown.</summary>
-    public static ReplicateConfigurationView ToView(this ReplicateConfigurationMeta meta, string clusterId) => new(
+    public static ReplicateConfigurationView ToView(this StoredConfiguration stored, string clusterId) => new(
         clusterId,
-        ReplicateRoles.RoleOf(meta.Configuration, clusterId),
-        ReplicateTokens.Hidden(meta.Configuration),
-        meta.Version,
-        meta.ForceUpdated,
-        meta.ForceUpdateTimestamp);
+        ReplicateRoles.RoleOf(stored.Meta.Configuration, clusterId),
+        ReplicateTokens.Hidden(stored.Meta.Configuration),
+        stored.Meta.Version,
+        stored.Meta.ForceUpdated,
+        stored.Meta.ForceUpdateTimestamp,
+        stored.Superseded);
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using Baton.Core.Api;
 
 namespace Baton.Functions.Requests;
@@ -45,4 +47,16 @@ internal static class RequestValues
             ? value
             : throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' must be a whole number from {min} to {max}.");
     }
+
+    /// <summary>Whether the request has <paramref name="secret"/> as its bearer token. Digests of equal length are compared in constant time, so that the answer's time says nothing about it.</summary>
+    public static bool HasBearer(this HttpRequest request, string? secret)
+    {
+        const string Scheme = "Bearer ";
+        var authorization = request.Headers.Authorization.ToString();
+        return secret is not null
+            && authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            && CryptographicOperations.FixedTimeEquals(Digest(authorization[Scheme.Length..].Trim()), Digest(secret));
+    }
+
+    private static byte[] Digest(string secret) => SHA256.HashData(Encoding.UTF8.GetBytes(secret));
 }

@@ -11,6 +11,8 @@ internal sealed class InvalidSettingException(string name, string? value, string
 /// <summary>Reads single settings, strictly: a value that does not fit stops the start instead of becoming a default.</summary>
 internal static class SettingReader
 {
+    private const int MinSecretLength = 16;
+
     /// <summary>An id of http-api.md's form that must be there.</summary>
     public static string RequiredId(this IConfiguration configuration, string name)
     {
@@ -21,17 +23,16 @@ internal static class SettingReader
     }
 
     /// <summary>A secret that must be there and must not be guessable by its length. Its value appears in no message.</summary>
-    public static string RequiredSecret(this IConfiguration configuration, string name)
+    public static string RequiredSecret(this IConfiguration configuration, string name) =>
+        configuration.OptionalSecret(name) ?? throw new InvalidSettingException(name, null, $"set a random text of {MinSecretLength} characters or more, the same on every node.");
+
+    /// <summary>A secret that may be absent (null), but must not be guessable by its length.</summary>
+    public static string? OptionalSecret(this IConfiguration configuration, string name) => configuration[name] switch
     {
-        const int MinLength = 16;
-        var value = configuration[name];
-        return value switch
-        {
-            null or "" => throw new InvalidSettingException(name, null, $"set a random text of {MinLength} characters or more, the same on every node."),
-            { Length: < MinLength } => throw new InvalidSettingException(name, "(hidden)", $"it has {value.Length} characters; use {MinLength} or more."),
-            _ => value,
-        };
-    }
+        null or "" => null,
+        { Length: < MinSecretLength } value => throw new InvalidSettingException(name, "(hidden)", $"it has {value.Length} characters; use {MinSecretLength} or more."),
+        var secret => secret,
+    };
 
     /// <summary>true or false; <paramref name="byDefault"/> when absent.</summary>
     public static bool Switch(this IConfiguration configuration, string name, bool byDefault)

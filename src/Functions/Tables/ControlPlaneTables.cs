@@ -29,6 +29,9 @@ internal sealed class ControlPlaneTables(BatonStorage storage, ILogger<ControlPl
     /// <summary>Broadcast tasks, the id counter and the lock table.</summary>
     public TableClient BroadcastTasks { get; } = storage.Tables.GetTableClient("BroadcastTasks");
 
+    /// <summary>CDC tasks: one row a channel and target cluster.</summary>
+    public TableClient CdcTasks { get; } = storage.Tables.GetTableClient("CdcTasks");
+
     /// <summary>What happened, newest first.</summary>
     public TableClient Timeline { get; } = storage.Tables.GetTableClient("Timeline");
 
@@ -42,7 +45,7 @@ internal sealed class ControlPlaneTables(BatonStorage storage, ILogger<ControlPl
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        TableClient[] tables = [ReplicateConfig, ClusterState, Nodes, Operations, BroadcastTasks, Timeline];
+        TableClient[] tables = [ReplicateConfig, ClusterState, Nodes, Operations, BroadcastTasks, CdcTasks, Timeline];
         for (var delay = FirstRetry; ; delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry)
         {
             try

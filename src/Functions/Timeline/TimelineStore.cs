@@ -48,6 +48,9 @@ internal static class TimelineKinds
     /// <summary>A configuration that came by replication was refused.</summary>
     public const string ConfigurationRefused = "configurationRefused";
 
+    /// <summary>Another cluster was promoted in this one's place.</summary>
+    public const string Superseded = "superseded";
+
     /// <summary>A queue message that nobody can act on.</summary>
     public const string DeadLetter = "deadLetter";
 

@@ -68,7 +68,8 @@ internal sealed class RouteRead(ClusterStateStore states, ClusterStateWatcher wa
             ? Results.Json(View(state), BatonJson.Options)
             : Results.StatusCode(StatusCodes.Status304NotModified);
 
-    private static RouteView View(ClusterState state)
+    /// <summary>The route of <paramref name="state"/>.</summary>
+    public static RouteView View(ClusterState state)
     {
         var entries = new Dictionary<string, RouteEntry>(StringComparer.Ordinal);
         foreach (var (name, channel) in state.Channels)
@@ -83,7 +84,30 @@ internal sealed class RouteRead(ClusterStateStore states, ClusterStateWatcher wa
     }
 }
 
-/// <summary>The long poll that both share.</summary>
+/// <summary>
+/// <c>GET /api/replication/route?since=V&amp;waitMs=</c>: the same for the cluster that replicates to this one. It has no key of this function app, but this cluster's replication secret, which is its token in the replicate
+/// configuration.
+/// </summary>
+internal sealed class ReplicationRouteRead(ClusterStateStore states, ClusterStateWatcher watcher, ClusterOptions cluster)
+{
+    /// <summary>Answers the route.</summary>
+    [Function("ReplicationRouteRead")]
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "replication/route")] HttpRequest request,
+        CancellationToken cancellationToken)
+    {
+        if (!request.HasBearer(cluster.ReplicationSecret))
+        {
+            throw new ApiException(ApiErrorCode.Unauthorized, "The replication secret of this cluster is needed as bearer token: the token of this cluster in the replicate configuration, and its setting Cluster:ReplicationSecret.");
+        }
+
+        return await StateWait.ReadAsync(request, states, watcher, cancellationToken) is { } state
+            ? Results.Json(RouteRead.View(state), BatonJson.Options)
+            : Results.StatusCode(StatusCodes.Status304NotModified);
+    }
+}
+
+/// <summary>The long poll that they share.</summary>
 internal static class StateWait
 {
     /// <summary>The state, or null when there is none newer than <c>since</c> within <c>waitMs</c>.</summary>

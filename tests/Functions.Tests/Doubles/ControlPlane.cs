@@ -37,7 +37,7 @@ internal sealed record Answer(int Status, string Body)
 internal sealed class ControlPlane : IAsyncDisposable
 {
     public const string ClusterId = "b";
-    private const string Secret = "control-secret-of-the-tests";
+    public const string Secret = "control-secret-of-the-tests";
 
     private readonly ServiceProvider _services;
     private readonly List<NodeDouble> _nodes = [];
@@ -154,7 +154,10 @@ internal sealed class ControlPlane : IAsyncDisposable
     public Task<Answer> CallAsync<TFunction>(Func<TFunction, HttpRequest, Task<IResult>> call, object? body = null, params (string Name, string Value)[] route)
         where TFunction : notnull => CallAsync(call, body, query: null, route);
 
-    public async Task<Answer> CallAsync<TFunction>(Func<TFunction, HttpRequest, Task<IResult>> call, object? body, string? query, params (string Name, string Value)[] route)
+    public Task<Answer> CallAsync<TFunction>(Func<TFunction, HttpRequest, Task<IResult>> call, object? body, string? query, params (string Name, string Value)[] route)
+        where TFunction : notnull => CallAsync(call, body, query, bearer: null, route);
+
+    public async Task<Answer> CallAsync<TFunction>(Func<TFunction, HttpRequest, Task<IResult>> call, object? body, string? query, string? bearer, params (string Name, string Value)[] route)
         where TFunction : notnull
     {
         await using var scope = _services.CreateAsyncScope();
@@ -162,6 +165,7 @@ internal sealed class ControlPlane : IAsyncDisposable
         context.Request.Scheme = "http";
         context.Request.Host = new HostString("127.0.0.1", 7071);
         context.Request.QueryString = new QueryString(query);
+        context.Request.Headers.Authorization = bearer is null ? default : $"Bearer {bearer}";
         foreach (var (name, value) in route)
         {
             context.Request.RouteValues[name] = value;
