@@ -1,3 +1,4 @@
+using Baton.Functions.Cdc;
 using Baton.Functions.Failover;
 using Baton.Functions.ForcedPromotion;
 using Baton.Functions.Settings;
@@ -11,6 +12,7 @@ public sealed class SettingTests
     [InlineData("Cluster:Id", "No Id")]
     [InlineData("Cluster:Id", null)]
     [InlineData("ForceUpdate:Enabled", "yes")]
+    [InlineData("Replication:RefuseWritesWhenSuperseded", "no")]
     [InlineData("Failover:HeartbeatTimeoutMs", "3s")]
     [InlineData("Failover:OpenTimeoutMs", "-1")]
     [InlineData("Failover:SuspicionCooldownMs", "99999999999")]
@@ -23,10 +25,12 @@ public sealed class SettingTests
         Assert.Contains("use ", error.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void A_secret_is_never_part_of_a_message()
+    [Theory]
+    [InlineData("Cluster:Secret")]
+    [InlineData("Cluster:ReplicationSecret")]
+    public void A_secret_is_never_part_of_a_message(string name)
     {
-        var error = Assert.Throws<InvalidSettingException>(() => Read("Cluster:Secret", "shortsecret"));
+        var error = Assert.Throws<InvalidSettingException>(() => Read(name, "shortsecret"));
 
         Assert.DoesNotContain("shortsecret", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("a-secret-long-enough", ClusterOptions.From(Settings()).ToString(), StringComparison.Ordinal);
@@ -37,13 +41,15 @@ public sealed class SettingTests
     {
         Assert.Equal(FailoverOptions.Default, FailoverOptions.From(Settings()));
         Assert.Equal(new ForceUpdateOptions(true, true), ForceUpdateOptions.From(Settings()));
+        Assert.Equal(new ReplicationOptions(true), ReplicationOptions.From(Settings()));
+        Assert.Null(ClusterOptions.From(Settings()).ReplicationSecret);
     }
 
     private static void Read(string name, string? value)
     {
         var settings = Settings();
         settings[name] = value;
-        _ = (ClusterOptions.From(settings), ForceUpdateOptions.From(settings), FailoverOptions.From(settings));
+        _ = (ClusterOptions.From(settings), ForceUpdateOptions.From(settings), FailoverOptions.From(settings), ReplicationOptions.From(settings));
     }
 
     private static IConfiguration Settings() => new ConfigurationBuilder()
