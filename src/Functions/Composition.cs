@@ -46,6 +46,7 @@ internal static class Composition
         services.AddSingleton<OperationWait>();
         services.AddSingleton<BroadcastStore>();
         services.AddSingleton<LockStore>();
+        services.AddSingleton<CallbackTurns>();
         services.AddSingleton<TimelineStore>();
         services.AddSingleton<NodeFailover>();
         services.AddSingleton<OpenHints>();

@@ -13,9 +13,11 @@ internal sealed record BroadcastInput(string OperationId, long BroadcastId);
 /// step     who changes what                                 a crash leaves
 /// Lock     TakeBroadcastLocks: lock row, as the operation   locks of a running operation: its next attempt enters again
 /// Deliver  DeliverBroadcast: nodes' logs, then task row     appended records without ack: appended again, answered from the log
-///          (acks; callback; tombstone)                      acks without callback: the callback runs; callback without tombstone: it finds its own write
+///          (acks; in its turn callback and tombstone)       acks without callback: the callback runs; callback without tombstone: it finds its own write
 /// Finish   FinishOperation: lock row, then head row         a running operation without locks: the next attempt finds a tombstone and ends
 /// </code>
+/// The cluster may become a secondary while this goes on. Then it lets go of its locks, whatever it has appended, and waits: a promotion must not find them in its way, and completes
+/// the broadcast itself.
 /// </summary>
 internal static class BroadcastOrchestration
 {
@@ -25,6 +27,7 @@ internal static class BroadcastOrchestration
     {
         var input = context.GetInput<BroadcastInput>()!;
         await context.CallActivityAsync(nameof(RecordStep), new StepToRecord(input.OperationId, 1, "Lock"), Backoff.Storage);
+        string? said = null;
         for (var round = 0; ; round++)
         {
             var locks = await context.CallActivityAsync<BroadcastLocks>(nameof(TakeBroadcastLocks), input, Backoff.Storage);
@@ -43,6 +46,13 @@ internal static class BroadcastOrchestration
             {
                 context.ContinueAsNew(input);
                 return;
+            }
+
+            var waiting = $"waiting for {string.Join(", ", locks.HeldBy)}";
+            if (waiting != said)
+            {
+                await context.CallActivityAsync(nameof(RecordStep), new StepToRecord(input.OperationId, 1, "Lock", waiting), Backoff.Storage);
+                said = waiting;
             }
 
             await Backoff.HeldLock.WaitAsync(context, round);
@@ -76,8 +86,13 @@ internal static class BroadcastRounds
                 return true;
             }
 
-            var waiting = $"broadcast {delivery.BroadcastId} is missing on {progress.Describe()}";
+            var waiting = $"broadcast {delivery.BroadcastId} {progress.Describe()}";
             await context.CallActivityAsync(nameof(RecordStep), new StepToRecord(delivery.OperationId, stepNumber, stepName, waiting), Backoff.Storage);
+            if (progress.Overtaken)
+            {
+                return false;
+            }
+
             await Backoff.Append.WaitAsync(context, round);
         }
 

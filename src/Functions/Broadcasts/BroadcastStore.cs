@@ -1,4 +1,3 @@
-using System.Globalization;
 using Azure;
 using Baton.Core.Broadcasts;
 using Baton.Core.Wal;
@@ -12,20 +11,26 @@ namespace Baton.Functions.Broadcasts;
 /// <param name="SourceClusterId">Where it was replicated from, if it was.</param>
 /// <param name="SourceTimeTick">The highest time tick of its records over there.</param>
 /// <param name="ETag">The row's version.</param>
-internal sealed record StoredBroadcast(BroadcastTask Task, string? SourceClusterId, long? SourceTimeTick, ETag ETag);
+/// <param name="Place">Key of the row with its place in the order of callbacks, if there is one.</param>
+internal sealed record StoredBroadcast(BroadcastTask Task, string? SourceClusterId = null, long? SourceTimeTick = null, ETag ETag = default, string? Place = null);
 
-/// <summary>Table <c>BroadcastTasks</c>: one row a task, in the order of ids, and the counter that gives ids out.</summary>
+/// <summary>A change of one task among many.</summary>
+/// <param name="Known">The task as it was read.</param>
+/// <param name="Rule">The pure rule that changes it.</param>
+internal sealed record BroadcastChange(StoredBroadcast Known, Func<BroadcastTask, BroadcastTask> Rule);
+
+/// <summary>Table <c>BroadcastTasks</c>: the tasks in the order of ids, their places in the order of callbacks, and the counter that gives ids out.</summary>
 internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider time)
 {
-    private const string Partition = "task";
+    private const string Partition = BroadcastRows.Partition;
     private const string CounterPartition = "ids";
     private const string CounterRow = "last";
 
     /// <summary>The task, or null.</summary>
     public async Task<StoredBroadcast?> ReadAsync(long broadcastId, CancellationToken cancellationToken)
     {
-        var row = await tables.BroadcastTasks.GetEntityIfExistsAsync<TableEntity>(Partition, RowKey(broadcastId), cancellationToken: cancellationToken);
-        return row.HasValue ? ToStored(row.Value!) : null;
+        var row = await tables.BroadcastTasks.GetEntityIfExistsAsync<TableEntity>(Partition, BroadcastRows.Key(broadcastId), cancellationToken: cancellationToken);
+        return row.HasValue ? BroadcastRows.ToStored(row.Value!) : null;
     }
 
     /// <summary>Tasks in the order of their ids.</summary>
@@ -35,7 +40,7 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider tim
     public async Task<IReadOnlyList<BroadcastTask>> ListAsync(BroadcastState? state, int max, CancellationToken cancellationToken)
     {
         var filter = state is null
-            ? TableClient.CreateQueryFilter($"PartitionKey eq {Partition}")
+            ? TableClient.CreateQueryFilter($"PartitionKey eq {Partition} and RowKey lt {BroadcastRows.PlacePrefix}")
             : TableClient.CreateQueryFilter($"PartitionKey eq {Partition} and State eq {state.Value.ToString()}");
         return await ListAsync(filter, max, cancellationToken);
     }
@@ -46,6 +51,44 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider tim
         int.MaxValue,
         cancellationToken);
 
+    /// <summary>Places before <paramref name="place"/>, in their order: keys alone are read.</summary>
+    /// <param name="place">The place of who asks.</param>
+    /// <param name="maxKnown">How many with a known tick at most; they come behind those without.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<IReadOnlyList<CallbackPlace>> ListPlacesBeforeAsync(CallbackPlace place, int maxKnown, CancellationToken cancellationToken)
+    {
+        var places = new List<CallbackPlace>();
+        var filter = TableClient.CreateQueryFilter($"PartitionKey eq {Partition} and RowKey ge {BroadcastRows.PlacePrefix} and RowKey lt {BroadcastRows.Key(place)}");
+        await foreach (var row in tables.BroadcastTasks.QueryAsync<TableEntity>(filter, select: ["PartitionKey", "RowKey"], cancellationToken: cancellationToken))
+        {
+            places.Add(BroadcastRows.ToPlace(row.RowKey));
+            if (places[^1].ControlTick > 0 && --maxKnown == 0)
+            {
+                break;
+            }
+        }
+
+        return places;
+    }
+
+    /// <summary>
+    /// Takes away the place of a task that nobody works for, so that it is met once. Whatever changes the task meanwhile wins, and a later change gives the place back.
+    /// </summary>
+    public async Task GiveUpPlaceAsync(StoredBroadcast broadcast, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (broadcast.Place is not null)
+            {
+                await WriteAsync(BroadcastRows.WithoutPlace(broadcast), cancellationToken);
+            }
+        }
+        catch (RequestFailedException e) when (ConditionalWrite.IsLostRace(e))
+        {
+            // It has changed, and keeps its place or has none any more.
+        }
+    }
+
     /// <summary>A new id, above every id given out or heard of here before.</summary>
     public Task<long> AllocateIdAsync(CancellationToken cancellationToken) =>
         MoveCounterAsync(last => BroadcastIds.Next(last, time.GetUtcNow()), cancellationToken);
@@ -55,7 +98,7 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider tim
     {
         try
         {
-            await tables.BroadcastTasks.AddEntityAsync(ToRow(task, null, null), cancellationToken);
+            await WriteAsync(BroadcastRows.Change(null, new StoredBroadcast(task)), cancellationToken);
             return task;
         }
         catch (RequestFailedException e) when (e.ErrorCode == TableErrorCode.EntityAlreadyExists)
@@ -74,12 +117,31 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider tim
                 var next = rule(stored.Task);
                 if (!ReferenceEquals(next, stored.Task))
                 {
-                    await tables.BroadcastTasks.UpdateEntityAsync(ToRow(next, stored.SourceClusterId, stored.SourceTimeTick), stored.ETag, TableUpdateMode.Replace, ct);
+                    await WriteAsync(BroadcastRows.Change(stored, stored with { Task = next }), ct);
                 }
 
                 return next;
             },
             cancellationToken);
+
+    /// <summary>Changes tasks in their order, as many as possible in one write. Where somebody else changed one meanwhile, those are changed one after the other.</summary>
+    public async Task UpdateAsync(IReadOnlyList<BroadcastChange> changes, CancellationToken cancellationToken)
+    {
+        foreach (var batch in Batches(changes))
+        {
+            try
+            {
+                await WriteAsync([.. batch.SelectMany(b => b.Actions)], cancellationToken);
+            }
+            catch (RequestFailedException e) when (ConditionalWrite.IsLostRace(e))
+            {
+                foreach (var (change, _) in batch)
+                {
+                    await UpdateAsync(change.Known.Task.BroadcastId, change.Rule, cancellationToken);
+                }
+            }
+        }
+    }
 
     /// <summary>Takes in the ack of a node; an unknown id becomes a replicated task.</summary>
     public Task<BroadcastTask> AckAsync(long broadcastId, string vchannel, BroadcastAck ack, BroadcastMessage message, SourcePosition? source, CancellationToken cancellationToken) =>
@@ -93,12 +155,12 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider tim
                 {
                     // First the counter, then the task: an id that this cluster has heard of is never given out here again.
                     await MoveCounterAsync(last => Math.Max(last, broadcastId), ct);
-                    await tables.BroadcastTasks.AddEntityAsync(ToRow(next, source?.ClusterId, source?.TimeTick), ct);
+                    await WriteAsync(BroadcastRows.Change(null, new StoredBroadcast(next, source?.ClusterId, source?.TimeTick)), ct);
                 }
                 else if (!ReferenceEquals(next, stored.Task))
                 {
                     var tick = source is null ? stored.SourceTimeTick : Math.Max(stored.SourceTimeTick ?? 0, source.TimeTick);
-                    await tables.BroadcastTasks.UpdateEntityAsync(ToRow(next, stored.SourceClusterId ?? source?.ClusterId, tick), stored.ETag, TableUpdateMode.Replace, ct);
+                    await WriteAsync(BroadcastRows.Change(stored, stored with { Task = next, SourceClusterId = stored.SourceClusterId ?? source?.ClusterId, SourceTimeTick = tick }), ct);
                 }
 
                 return next;
@@ -131,7 +193,7 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider tim
         var tasks = new List<BroadcastTask>();
         await foreach (var row in tables.BroadcastTasks.QueryAsync<TableEntity>(filter, cancellationToken: cancellationToken))
         {
-            tasks.Add(ToStored(row).Task);
+            tasks.Add(BroadcastRows.ToStored(row).Task);
             if (tasks.Count == max)
             {
                 break;
@@ -141,25 +203,46 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider tim
         return tasks;
     }
 
-    private static string RowKey(long broadcastId) => broadcastId.ToString("D20", CultureInfo.InvariantCulture);
-
-    private static TableEntity ToRow(BroadcastTask task, string? sourceClusterId, long? sourceTimeTick)
+    // In the service's limits: 100 rows and 4 MiB a transaction; a task has up to three rows to write.
+    private static IEnumerable<List<(BroadcastChange Change, IReadOnlyList<TableTransactionAction> Actions)>> Batches(IReadOnlyList<BroadcastChange> changes)
     {
-        var row = new TableEntity(Partition, RowKey(task.BroadcastId)) { ["State"] = task.State.ToString() };
-        if (sourceClusterId is not null)
+        const int MaxActions = 100;
+        const long MaxBytes = 3 * 1024 * 1024;
+        var batch = new List<(BroadcastChange Change, IReadOnlyList<TableTransactionAction> Actions)>();
+        var (rows, bytes) = (0, 0L);
+        foreach (var change in changes)
         {
-            row["SourceClusterId"] = sourceClusterId;
+            var next = change.Rule(change.Known.Task);
+            if (ReferenceEquals(next, change.Known.Task))
+            {
+                continue;
+            }
+
+            var actions = BroadcastRows.Change(change.Known, change.Known with { Task = next });
+            var size = BroadcastRows.SizeOf(actions);
+            if (batch.Count > 0 && (rows + actions.Count > MaxActions || bytes + size > MaxBytes))
+            {
+                yield return batch;
+                batch = [];
+                (rows, bytes) = (0, 0);
+            }
+
+            batch.Add((change, actions));
+            rows += actions.Count;
+            bytes += size;
         }
 
-        if (sourceTimeTick is { } tick)
+        if (batch.Count > 0)
         {
-            row["SourceTimeTick"] = tick;
+            yield return batch;
         }
-
-        row.SetValue(task);
-        return row;
     }
 
-    private static StoredBroadcast ToStored(TableEntity row) =>
-        new(row.GetRequired<BroadcastTask>(), row.GetString("SourceClusterId"), row.GetInt64("SourceTimeTick"), row.ETag);
+    // One row is one plain call; a task and its place are one transaction.
+    private Task WriteAsync(IReadOnlyList<TableTransactionAction> actions, CancellationToken cancellationToken) => actions switch
+    {
+        [{ ActionType: TableTransactionActionType.Add } only] => tables.BroadcastTasks.AddEntityAsync(only.Entity, cancellationToken),
+        [var only] => tables.BroadcastTasks.UpdateEntityAsync(only.Entity, only.ETag, TableUpdateMode.Replace, cancellationToken),
+        _ => tables.BroadcastTasks.SubmitTransactionAsync(actions, cancellationToken),
+    };
 }

@@ -1,9 +1,13 @@
+using System.Text.Json.Serialization;
 using Baton.Core.Api;
 using Baton.Core.Broadcasts;
+using Baton.Core.Replication;
 using Baton.Functions.Channels;
 using Baton.Functions.Hosting;
 using Baton.Functions.Nodes;
+using Baton.Functions.Operations;
 using Baton.Functions.ReplicateConfiguration;
+using Baton.Functions.Settings;
 
 namespace Baton.Functions.Broadcasts;
 
@@ -15,13 +19,18 @@ internal sealed record BroadcastDelivery(string OperationId, long BroadcastId, b
 
 /// <summary>How far a delivery is.</summary>
 /// <param name="Missing">Vchannels that are still without it, each with the reason; none when the task is a tombstone.</param>
-internal sealed record DeliveryProgress(IReadOnlyList<MissingVChannel> Missing)
+/// <param name="WaitsFor">Delivered everywhere, but the callback of this broadcast comes first.</param>
+/// <param name="Overtaken">This cluster has become a secondary, and nothing more of it can be appended: its locks must go.</param>
+internal sealed record DeliveryProgress(IReadOnlyList<MissingVChannel> Missing, long? WaitsFor = null, bool Overtaken = false)
 {
     /// <summary>Delivered everywhere, callback done.</summary>
-    public bool Done => Missing.Count == 0;
+    [JsonIgnore]
+    public bool Done => Missing.Count == 0 && WaitsFor is null;
 
     /// <summary>What is missing, in words.</summary>
-    public string Describe() => string.Join("; ", Missing.Select(m => $"{m.VChannel}: {m.Reason}"));
+    public string Describe() => WaitsFor is { } ahead
+        ? $"waits for the callback of broadcast {ahead}"
+        : $"is missing on {StepText.List([.. Missing.Select(m => $"{m.VChannel}: {m.Reason}")])}";
 }
 
 /// <summary>A vchannel that is still without a broadcast, and why.</summary>
@@ -35,10 +44,11 @@ internal sealed record MissingVChannel(string VChannel, string Reason);
 /// a channel with the stale change in force;</item>
 /// <item>the missing vchannels are appended in parallel under the broadcast's own id; one that had it already answers from its log;</item>
 /// <item>the acks of those that succeeded are stored, in one write; a crash before it repeats appends that answer from the log;</item>
-/// <item>when all have acked: the callback, which finds its own write when it is repeated; then the tombstone.</item>
+/// <item>when all have acked and it is this broadcast's turn: the callback, which finds its own write when it is repeated; then the tombstone.</item>
 /// </list>
 /// </summary>
-internal sealed class DeliverBroadcast(BroadcastStore broadcasts, ChannelControl channels, ConfigurationCallback callback, TimeProvider time, ILogger<DeliverBroadcast> logger)
+internal sealed class DeliverBroadcast(
+    BroadcastStore broadcasts, ChannelControl channels, CallbackTurns turns, ReplicateConfigurationStore configurations, ClusterOptions cluster, TimeProvider time, ILogger<DeliverBroadcast> logger)
 {
     /// <summary>Does one round.</summary>
     [Function(nameof(DeliverBroadcast))]
@@ -63,14 +73,18 @@ internal sealed class DeliverBroadcast(BroadcastStore broadcasts, ChannelControl
             task = acked;
             if (!progress.Done)
             {
-                return progress;
+                return progress with { Overtaken = await IsOvertakenAsync(task, cancellationToken) };
             }
         }
 
-        await callback.RunAsync(stored with { Task = task }, cancellationToken);
-        await broadcasts.UpdateAsync(task.BroadcastId, t => BroadcastRules.Tombstone(t, time.GetUtcNow()), cancellationToken);
-        return new DeliveryProgress([]);
+        return new DeliveryProgress([], WaitsFor: await turns.RunAsync(stored with { Task = task }, cancellationToken));
     }
+
+    // A change of configuration passes on a secondary too; of anything else the nodes take no more, and its locks would stand in a promotion's way.
+    private async Task<bool> IsOvertakenAsync(BroadcastTask task, CancellationToken cancellationToken) =>
+        task.State == BroadcastState.Pending
+        && !BroadcastRules.IsConfigChange(task.Message)
+        && ReplicateRoles.RoleOf((await configurations.ReadAsync(cancellationToken)).Meta.Configuration, cluster.Id) == ClusterRole.Secondary;
 
     private async Task<(DeliveryProgress Progress, BroadcastTask Task)> AppendMissingAsync(BroadcastTask task, CancellationToken cancellationToken)
     {

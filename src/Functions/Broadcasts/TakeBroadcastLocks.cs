@@ -13,8 +13,9 @@ namespace Baton.Functions.Broadcasts;
 internal sealed record BroadcastLocks(IReadOnlyList<string>? HeldBy = null, ApiError? Refused = null);
 
 /// <summary>
-/// Activity: takes the locks of a pending task as its operation, then looks at the cluster's role under them. A cluster that has become a
-/// secondary meanwhile refuses what nobody has appended yet, and lets go: a broadcast that can never be appended must not stand in a promotion's way.
+/// Activity: takes the locks of a pending task as its operation, then looks at the cluster's role under them. On a cluster that has become a secondary meanwhile nothing more
+/// can be appended, so nothing is held: a broadcast must not stand in the way of the promotion that completes it. What nobody has appended yet is refused; what is half delivered waits
+/// without locks; what is acked everywhere needs none for its callback.
 /// </summary>
 internal sealed class TakeBroadcastLocks(BroadcastStore broadcasts, LockStore locks, ReplicateConfigurationStore configurations, ClusterOptions cluster)
 {
@@ -35,9 +36,15 @@ internal sealed class TakeBroadcastLocks(BroadcastStore broadcasts, LockStore lo
         }
 
         var stored = await configurations.ReadAsync(cancellationToken);
-        if (task.Acks.Count > 0 || ReplicateRoles.RoleOf(stored.Meta.Configuration, cluster.Id) != ClusterRole.Secondary)
+        if (ReplicateRoles.RoleOf(stored.Meta.Configuration, cluster.Id) != ClusterRole.Secondary)
         {
             return new BroadcastLocks();
+        }
+
+        if (task.Acks.Count > 0)
+        {
+            await locks.ReleaseAsync(input.OperationId, cancellationToken);
+            return BroadcastRules.AllAcked(task) ? new BroadcastLocks() : new BroadcastLocks(HeldBy: ["this cluster to be a primary again, or to be promoted"]);
         }
 
         await broadcasts.UpdateAsync(input.BroadcastId, t => t with { State = BroadcastState.Done }, cancellationToken);
