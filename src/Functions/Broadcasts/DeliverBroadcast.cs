@@ -14,8 +14,7 @@ namespace Baton.Functions.Broadcasts;
 /// <summary>A broadcast to deliver.</summary>
 /// <param name="OperationId">The operation it is delivered for.</param>
 /// <param name="BroadcastId">The broadcast.</param>
-/// <param name="MarkIgnored">It is a stale change of configuration: what is still appended of it must change nothing.</param>
-internal sealed record BroadcastDelivery(string OperationId, long BroadcastId, bool MarkIgnored = false);
+internal sealed record BroadcastDelivery(string OperationId, long BroadcastId);
 
 /// <summary>How far a delivery is.</summary>
 /// <param name="Missing">Vchannels that are still without it, each with the reason; none when the task is a tombstone.</param>
@@ -40,8 +39,6 @@ internal sealed record MissingVChannel(string VChannel, string Reason);
 /// Activity: one round of delivering a broadcast. Idempotent, whatever it was interrupted at:
 /// <list type="number">
 /// <item>a tombstone is left as it is;</item>
-/// <item>a stale change of configuration is marked ignored, and that is stored, before anything of it is appended: a crash in between cannot leave
-/// a channel with the stale change in force;</item>
 /// <item>the missing vchannels are appended in parallel under the broadcast's own id; one that had it already answers from its log;</item>
 /// <item>the acks of those that succeeded are stored, in one write; a crash before it repeats appends that answer from the log;</item>
 /// <item>when all have acked and it is this broadcast's turn: the callback, which finds its own write when it is repeated; then the tombstone.</item>
@@ -60,11 +57,6 @@ internal sealed class DeliverBroadcast(
         if (task.State is BroadcastState.Tombstone or BroadcastState.Done)
         {
             return new DeliveryProgress([]);
-        }
-
-        if (delivery.MarkIgnored)
-        {
-            task = await broadcasts.UpdateAsync(task.BroadcastId, BroadcastRules.MarkIgnored, cancellationToken);
         }
 
         if (task.PendingVChannels.Count > 0)

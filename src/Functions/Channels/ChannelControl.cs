@@ -25,17 +25,26 @@ internal sealed class ChannelControl(
     ILogger<ChannelControl> logger)
 {
     /// <summary>Appends, and answers where the record stands.</summary>
+    /// <param name="broadcastId">The broadcast.</param>
+    /// <param name="vchannel">Where its copy goes.</param>
+    /// <param name="message">The message.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="known">The state as it was a moment ago, for one who appends much; where its leader does not lead, the state is read.</param>
     /// <exception cref="NodeCallException">The leader could not be reached, or refused.</exception>
     /// <exception cref="ApiException"><see cref="ApiErrorCode.Unavailable"/>: the channel has no leader.</exception>
-    public async Task<ControlResponse> AppendAsync(long broadcastId, string vchannel, BroadcastMessage message, CancellationToken cancellationToken)
+    public async Task<ControlResponse> AppendAsync(long broadcastId, string vchannel, BroadcastMessage message, CancellationToken cancellationToken, ClusterState? known = null)
     {
         var channel = VChannels.ChannelOf(vchannel);
         var request = new ControlRequest(broadcastId, vchannel, message);
-        var state = (await states.ReadAsync(cancellationToken)).State;
+        var state = known ?? (await states.ReadAsync(cancellationToken)).State;
         var leader = LeaderOf(state, channel);
         try
         {
             return await nodes.ControlAsync(leader.Endpoint, channel, request, cancellationToken);
+        }
+        catch (NodeCallException e) when (known is not null && (e.Failure == NodeCallFailure.Unreachable || e.Is(ApiErrorCode.NotLeader)))
+        {
+            return await AppendAsync(broadcastId, vchannel, message, cancellationToken);
         }
         catch (NodeCallException e) when (e.Failure == NodeCallFailure.Unreachable)
         {

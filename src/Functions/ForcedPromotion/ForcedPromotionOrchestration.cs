@@ -1,5 +1,4 @@
 using Baton.Durable;
-using Baton.Functions.Broadcasts;
 using Baton.Functions.Hosting;
 using Baton.Functions.Operations;
 using Configuration = Baton.Core.Replication.ReplicateConfiguration;
@@ -11,7 +10,9 @@ namespace Baton.Functions.ForcedPromotion;
 /// <param name="Configuration">The configuration to promote to.</param>
 /// <param name="RequestedAt">When it was asked for (UTC).</param>
 /// <param name="Appended">Channels that an earlier execution of this instance is done with.</param>
-internal sealed record PromotionInput(string OperationId, Configuration Configuration, DateTimeOffset RequestedAt, IReadOnlyList<AppendedChannel>? Appended = null);
+/// <param name="Supplemented">How many broadcasts of the plan an earlier execution of this instance is done with.</param>
+internal sealed record PromotionInput(
+    string OperationId, Configuration Configuration, DateTimeOffset RequestedAt, IReadOnlyList<AppendedChannel>? Appended = null, int Supplemented = 0);
 
 /// <summary>
 /// Promotes a secondary at once, without its primary. Read from top to bottom: this is the whole path of a force update, one activity a line; what an
@@ -24,9 +25,10 @@ internal sealed record PromotionInput(string OperationId, Configuration Configur
 ///                                                                id, and those channels answer from their log
 /// Persist     PersistForcedConfig: the task's acks, then the     acks without configuration: written then. Configuration: known by the operation's id and
 ///             configuration row, in one conditional write        not written again; nobody else writes it, since the lock is held
-/// Supplement  PlanSupplement: note "supplement";                 the plan is what the note says, whatever is complete by then; each delivery is
-///             DeliverBroadcast, per broadcast: task row          idempotent, and a tombstone is left alone
-///             (ignored), nodes' logs, acks, callback, tombstone
+/// Supplement  PlanSupplement: note "supplement";                 the plan is what the note says, whatever is complete by then; each round is
+///             SupplementBroadcasts, per 100 broadcasts: task     idempotent, and a tombstone is left alone
+///             rows (ignored), nodes' logs, task rows (acks,
+///             after the callback tombstone), the step's text
 /// Report      ReportPromotion: result row, timeline row,         a result means that everything before is done: the next attempt finds it in FenceIn
 ///             the promotion's own tombstone                      and goes on here
 /// (end)       FinishOperation: lock row, head row                no lock, a result, a running head: the next attempt only finishes
@@ -67,14 +69,15 @@ internal static class ForcedPromotionOrchestration
             await context.CallActivityAsync(nameof(PersistForcedConfig), new ForcedConfigToPersist(promotion.OperationId, promotion.Configuration, fenced.BroadcastId, appended), Backoff.Storage);
 
             // 4. Supplement: what the old primary left half delivered is completed.
-            if (await SupplementAsync(context, promotion, fenced) is not { } plan)
+            var (supplemented, complete) = await SupplementAsync(context, promotion, fenced);
+            if (!complete)
             {
-                context.ContinueAsNew(promotion with { Appended = appended });
+                context.ContinueAsNew(promotion with { Appended = appended, Supplemented = supplemented });
                 return;
             }
 
             // 5. Report: what an operator must know, kept with the operation.
-            await context.CallActivityAsync(nameof(ReportPromotion), new PromotionToReport(promotion.OperationId, promotion.RequestedAt, fenced.BroadcastId, appended, plan), Backoff.Storage);
+            await context.CallActivityAsync(nameof(ReportPromotion), new PromotionToReport(promotion.OperationId, promotion.RequestedAt, fenced.BroadcastId, appended), Backoff.Storage);
         }
 
         await context.CallActivityAsync<bool>(nameof(FinishOperation), new OperationEnd(promotion.OperationId, context.InstanceId, fence.Refused), Backoff.Storage);
@@ -84,7 +87,7 @@ internal static class ForcedPromotionOrchestration
     {
         for (var round = 0; round < Backoff.RoundsPerExecution; round++)
         {
-            var fence = await context.CallActivityAsync<FenceState>(nameof(FenceIn), promotion with { Appended = null }, Backoff.Storage);
+            var fence = await context.CallActivityAsync<FenceState>(nameof(FenceIn), promotion with { Appended = null, Supplemented = 0 }, Backoff.Storage);
             if (fence.HeldBy is null)
             {
                 return fence;
@@ -96,7 +99,8 @@ internal static class ForcedPromotionOrchestration
         return null;
     }
 
-    // In rounds: every channel that is still missing, in parallel. A channel that is done is never asked again; one that fails is asked without end.
+    // In rounds: every channel that is still missing, in parallel; of hundreds, host.json lets 16 run at once in a process (maxConcurrentActivityFunctions), and NodeClient bounds its
+    // calls. A channel that is done is never asked again; one that fails is asked without end.
     private static async Task<IReadOnlyList<AppendedChannel>> AppendAsync(TaskOrchestrationContext context, PromotionInput promotion, Fenced fenced)
     {
         List<AppendedChannel> done = [.. promotion.Appended ?? []];
@@ -109,7 +113,7 @@ internal static class ForcedPromotionOrchestration
                 context.CallActivityAsync<AppendResult>(nameof(AppendForcedConfig), new ForcedConfigToAppend(promotion.OperationId, fenced.BroadcastId, v, fenced.Message), Backoff.Storage)));
             done.AddRange(results.Select(r => r.Appended).OfType<AppendedChannel>());
 
-            var waitingFor = string.Join("; ", results.Where(r => r.Appended is null).Select(r => $"{r.VChannel}: {r.Reason}"));
+            var waitingFor = StepText.List([.. results.Where(r => r.Appended is null).Select(r => $"{r.VChannel}: {r.Reason}")]);
             var detail = $"{done.Count} of {total} channels{(waitingFor.Length == 0 ? null : $"; waiting for {waitingFor}")}";
             await context.CallActivityAsync(nameof(RecordStep), new StepToRecord(promotion.OperationId, PromotionSteps.Append, nameof(PromotionSteps.Append), detail), Backoff.Storage);
             if (done.Count < total)
@@ -121,21 +125,26 @@ internal static class ForcedPromotionOrchestration
         return done;
     }
 
-    // One after the other, in the order of their ids: two broadcasts to one vchannel keep their order. No locks are taken for them: every broadcast
-    // needs the cluster lock at least shared, and this operation holds it alone, so nobody can be in between.
-    private static async Task<SupplementPlan?> SupplementAsync(TaskOrchestrationContext context, PromotionInput promotion, Fenced fenced)
+    // A hundred broadcasts an activity, in the order of their ids; the next hundred when those are tombstones.
+    private static async Task<(int Supplemented, bool Complete)> SupplementAsync(TaskOrchestrationContext context, PromotionInput promotion, Fenced fenced)
     {
-        var plan = await context.CallActivityAsync<SupplementPlan>(nameof(PlanSupplement), new SupplementToPlan(promotion.OperationId, fenced.BroadcastId), Backoff.Storage);
-        foreach (var step in plan.Steps)
+        var plan = await context.CallActivityAsync<SupplementSize>(nameof(PlanSupplement), new SupplementToPlan(promotion.OperationId, fenced.BroadcastId), Backoff.Storage);
+        var done = promotion.Supplemented;
+        string? lastMissing = null;
+        var failures = 0;
+        for (var round = 0; done < plan.Broadcasts && round < Backoff.RoundsPerExecution; round++)
         {
-            var delivery = new BroadcastDelivery(promotion.OperationId, step.BroadcastId, step.MarkIgnored);
-            if (!await BroadcastRounds.DeliverAsync(context, delivery, PromotionSteps.Supplement, nameof(PromotionSteps.Supplement)))
+            var progress = await context.CallActivityAsync<SupplementProgress>(nameof(SupplementBroadcasts), new ChunkToSupplement(promotion.OperationId, done, lastMissing), Backoff.Storage);
+            failures = progress.Done > done ? 0 : failures;
+            done = progress.Done;
+            if (progress.Missing is not null)
             {
-                return null;
+                lastMissing = progress.Missing;
+                await Backoff.Append.WaitAsync(context, failures++);
             }
         }
 
-        return plan;
+        return (done, done >= plan.Broadcasts);
     }
 }
 

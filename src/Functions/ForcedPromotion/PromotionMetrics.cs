@@ -20,18 +20,25 @@ internal static class PromotionMetrics
     /// <summary>Counts the transactions that were rolled back on a channel.</summary>
     public static void RolledBack(string vchannel, int count) => TxnRollback.Add(count, Tag("channel", VChannels.ChannelOf(vchannel)));
 
+    /// <summary>Counts a broadcast that a promotion completed.</summary>
+    public static void Supplemented(string kind, int vchannels)
+    {
+        Supplementation.Add(1, Tag("kind", kind), Tag("status", "succeeded"));
+        SupplementationVChannels.Record(vchannels, Tag("kind", kind));
+    }
+
+    /// <summary>Counts a round of a promotion after which a broadcast was still missing somewhere.</summary>
+    public static void SupplementFailed(string kind) => Supplementation.Add(1, Tag("kind", kind), Tag("status", "failed"));
+
     /// <summary>Counts a promotion that is done.</summary>
     public static void Finished(PromotionReport report, SupplementPlan plan)
     {
         Count("succeeded");
         Duration.Record(report.ElapsedMs / 1_000.0);
-        foreach (var step in plan.Steps)
+        foreach (var kind in plan.LeftIncomplete.GroupBy(b => b.Kind, StringComparer.Ordinal))
         {
-            Supplementation.Add(1, Tag("kind", step.Kind), Tag("status", "succeeded"));
-            SupplementationVChannels.Record(step.VChannels, Tag("kind", step.Kind));
+            Supplementation.Add(kind.Count(), Tag("kind", kind.Key), Tag("status", "switchedOff"));
         }
-
-        Supplementation.Add(plan.LeftIncomplete.Count, Tag("kind", "any"), Tag("status", "switchedOff"));
     }
 
     private static KeyValuePair<string, object?> Tag(string name, string value) => new(name, value);

@@ -12,7 +12,7 @@ using Baton.Functions.Timeline;
 namespace Baton.Functions.ForcedPromotion;
 
 /// <summary>A promotion that is done but for its report.</summary>
-internal sealed record PromotionToReport(string OperationId, DateTimeOffset RequestedAt, long BroadcastId, IReadOnlyList<AppendedChannel> Appended, SupplementPlan Supplement);
+internal sealed record PromotionToReport(string OperationId, DateTimeOffset RequestedAt, long BroadcastId, IReadOnlyList<AppendedChannel> Appended);
 
 /// <summary>
 /// Activity, step 5 of a promotion. Keeps the report as the operation's result (the first one stays, and the rest is written from it), puts it on the timeline, and makes a
@@ -26,8 +26,9 @@ internal sealed class ReportPromotion(OperationStore operations, BroadcastStore 
     {
         var id = promotion.OperationId;
         await operations.RecordStepAsync(id, PromotionSteps.Report, nameof(PromotionSteps.Report), null, cancellationToken);
+        var plan = await operations.ReadNoteAsync<SupplementPlan>(id, PlanSupplement.NoteName, cancellationToken) ?? throw new InvalidOperationException($"Promotion {id} has no plan to report.");
         var steps = await operations.ReadStepsAsync(id, cancellationToken);
-        var first = await operations.KeepResultAsync(id, new UpdateResult(UpdateOutcome.Applied, Report(promotion, steps, time.GetUtcNow())), cancellationToken);
+        var first = await operations.KeepResultAsync(id, new UpdateResult(UpdateOutcome.Applied, Report(promotion, plan, steps, time.GetUtcNow())), cancellationToken);
         var report = (await operations.ReadResultAsync<UpdateResult>(id, cancellationToken))!.Promotion!;
 
         var end = promotion.RequestedAt.AddMilliseconds(report.ElapsedMs);
@@ -37,20 +38,20 @@ internal sealed class ReportPromotion(OperationStore operations, BroadcastStore 
         await broadcasts.UpdateAsync(promotion.BroadcastId, t => BroadcastRules.Tombstone(t, time.GetUtcNow()), cancellationToken);
         if (first)
         {
-            PromotionMetrics.Finished(report, promotion.Supplement);
+            PromotionMetrics.Finished(report, plan);
             logger.LogInformation("Promotion {OperationId}: {Summary} (forceUpdate=true)", id, Summary(report));
         }
     }
 
-    private static PromotionReport Report(PromotionToReport promotion, IReadOnlyList<OperationStep> steps, DateTimeOffset now)
+    private static PromotionReport Report(PromotionToReport promotion, SupplementPlan plan, IReadOnlyList<OperationStep> steps, DateTimeOffset now)
     {
         var last = promotion.Appended.Select(ToLastReplicated).ToList();
         var oldest = last.Min(l => l.At);
         return new PromotionReport(
             Channels: promotion.Appended.Count,
             TransactionsRolledBack: promotion.Appended.Sum(a => a.RolledBack),
-            BroadcastsSupplemented: promotion.Supplement.Steps.Count,
-            BroadcastsIncomplete: promotion.Supplement.LeftIncomplete,
+            BroadcastsSupplemented: plan.Steps.Count,
+            BroadcastsIncomplete: [.. plan.LeftIncomplete.Select(b => b.BroadcastId)],
             LastReplicated: last,
             EstimatedLossWindowMs: oldest is { } at ? Math.Max(0, (long)(promotion.RequestedAt - at).TotalMilliseconds) : null,
             ElapsedMs: Math.Max(0, (long)(now - promotion.RequestedAt).TotalMilliseconds),

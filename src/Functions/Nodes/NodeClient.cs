@@ -33,8 +33,16 @@ internal sealed class NodeCallException(NodeCallFailure failure, string message,
 }
 
 /// <summary>Control calls to nodes. One attempt each: whether to try again is the caller's business, since only it knows what a repeat costs.</summary>
-internal sealed class NodeClient(HttpClient http, ClusterOptions cluster)
+internal sealed class NodeClient(HttpClient http, ClusterOptions cluster) : IDisposable
 {
+    /// <summary>
+    /// Control messages under way in this process: hundreds of channels, and thousands of broadcasts, must not become as many connections. Who waits here is an activity, and the
+    /// host bounds those. Hints to open a channel and questions about one never wait: the fast path sends them.
+    /// </summary>
+    public const int MaxControlCalls = 64;
+
+    private readonly SemaphoreSlim _controlCalls = new(MaxControlCalls);
+
     /// <summary>How long a connection may take. A node whose host swallows packets must not cost more than this to be recognised.</summary>
     public static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(1);
 
@@ -51,13 +59,26 @@ internal sealed class NodeClient(HttpClient http, ClusterOptions cluster)
 
     /// <summary>Appends one vchannel's copy of a broadcast. Idempotent by broadcast id and vchannel.</summary>
     /// <exception cref="NodeCallException">It came to nothing, or whether it did is unknown.</exception>
-    public async Task<ControlResponse> ControlAsync(Uri endpoint, string channel, ControlRequest body, CancellationToken cancellationToken) =>
-        Read<ControlResponse>(await SendAsync(HttpMethod.Post, endpoint, $"channels/{Uri.EscapeDataString(channel)}/control", body, ControlTimeout, cancellationToken));
+    public async Task<ControlResponse> ControlAsync(Uri endpoint, string channel, ControlRequest body, CancellationToken cancellationToken)
+    {
+        await _controlCalls.WaitAsync(cancellationToken);
+        try
+        {
+            return Read<ControlResponse>(await SendAsync(HttpMethod.Post, endpoint, $"channels/{Uri.EscapeDataString(channel)}/control", body, ControlTimeout, cancellationToken));
+        }
+        finally
+        {
+            _controlCalls.Release();
+        }
+    }
 
     /// <summary>How a channel stands on a node.</summary>
     /// <exception cref="NodeCallException">It came to nothing.</exception>
     public async Task<ChannelStatus> StatusAsync(Uri endpoint, string channel, CancellationToken cancellationToken) =>
         Read<ChannelStatus>(await SendAsync(HttpMethod.Get, endpoint, $"channels/{Uri.EscapeDataString(channel)}/status", null, StatusTimeout, cancellationToken));
+
+    /// <inheritdoc/>
+    public void Dispose() => _controlCalls.Dispose();
 
     private async Task<byte[]> SendAsync(HttpMethod method, Uri endpoint, string path, object? body, TimeSpan timeout, CancellationToken cancellationToken)
     {

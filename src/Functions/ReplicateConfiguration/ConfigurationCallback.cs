@@ -30,11 +30,12 @@ internal sealed class ConfigurationCallback(
         var task = broadcast.Task;
 
         // A promotion's own change is put in force by the promotion itself: it must not look like a change that undoes it.
-        if (task.Message.AlterReplicateConfig is not { Ignored: false } change || (change.Forced && task.State == BroadcastState.Pending))
+        if (!HasWork(task))
         {
             return;
         }
 
+        var change = task.Message.AlterReplicateConfig!;
         var (refused, changed) = await ConditionalWrite.RunAsync("the replicate configuration", ct => PutInForceAsync(broadcast, change, ct), cancellationToken);
         if (refused is not null)
         {
@@ -46,6 +47,10 @@ internal sealed class ConfigurationCallback(
             await AddEntryAsync(TimelineKinds.ConfigurationApplied, task, $"The configuration of broadcast {task.BroadcastId} is in force.", cancellationToken);
         }
     }
+
+    /// <summary>Whether the callback of <paramref name="task"/> does anything.</summary>
+    public static bool HasWork(BroadcastTask task) =>
+        task.Message.AlterReplicateConfig is { Ignored: false } change && !(change.Forced && task.State == BroadcastState.Pending);
 
     /// <summary>What a broadcast's write of the configuration is known by.</summary>
     public static string ChangeId(long broadcastId) => BroadcastViews.OperationId(broadcastId);
