@@ -26,6 +26,7 @@ internal static class Composition
         services.AddSingleton(ForceUpdateOptions.From(configuration));
         services.AddSingleton(FailoverOptions.From(configuration));
         services.AddSingleton(ReplicationOptions.From(configuration));
+        services.AddSingleton(TombstoneOptions.From(configuration));
 
         services.AddSingleton(BatonStorage.Open(configuration.GetSection("Storage").Get<StorageOptions>() ?? new StorageOptions()));
         services.AddSingleton<ControlPlaneTables>();
@@ -44,6 +45,7 @@ internal static class Composition
         services.AddSingleton<OperationStore>();
         services.AddSingleton<OperationStarter>();
         services.AddSingleton<OperationWait>();
+        services.AddSingleton<TombstoneStore>();
         services.AddSingleton<BroadcastStore>();
         services.AddSingleton<LockStore>();
         services.AddSingleton<CallbackTurns>();

@@ -81,6 +81,16 @@ public static class BroadcastRules
             : task with { State = BroadcastState.Tombstone, TombstonedAt = now };
     }
 
+    /// <summary>The task before anything of it was appended, given up. It ends without a callback.</summary>
+    public static BroadcastTask Refuse(BroadcastTask task, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        return task.State == BroadcastState.Pending && task.Acks.Count == 0 ? task with { State = BroadcastState.Done, TombstonedAt = now } : task;
+    }
+
+    /// <summary>What is shown of a task whose tombstone is gone.</summary>
+    public static BroadcastTask Collected(long broadcastId, BroadcastMessage message, DateTimeOffset now) => new(broadcastId, message, BroadcastState.Done, NoAcks, now);
+
     /// <summary>The task with its change of configuration marked superseded: what is still appended of it changes nothing.</summary>
     public static BroadcastTask MarkIgnored(BroadcastTask task)
     {

@@ -8,7 +8,7 @@ namespace Baton.Core.Broadcasts;
 /// <param name="State">Where the task is in its life.</param>
 /// <param name="Acks">Acks by vchannel.</param>
 /// <param name="CreatedAt">When this cluster first knew of it (UTC).</param>
-/// <param name="TombstonedAt">When the callback was done (UTC).</param>
+/// <param name="TombstonedAt">When it ended (UTC): its callback was done, or it was refused.</param>
 public sealed record BroadcastTask(
     long BroadcastId,
     BroadcastMessage Message,
@@ -34,7 +34,7 @@ public enum BroadcastState
     /// <summary>Callback done; kept so that late acks and resends are recognised.</summary>
     Tombstone,
 
-    /// <summary>Collected.</summary>
+    /// <summary>Refused before anything of it was appended, or collected.</summary>
     Done,
 }
 

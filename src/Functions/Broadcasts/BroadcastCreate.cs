@@ -21,6 +21,7 @@ internal sealed class BroadcastCreate(
     ClusterStateStore states,
     ReplicateConfigurationStore configurations,
     OperationStarter starter,
+    OperationStore operations,
     ClusterOptions cluster,
     TimeProvider time)
 {
@@ -40,6 +41,11 @@ internal sealed class BroadcastCreate(
         var message = new BroadcastMessage(body.Kind, body.VChannels ?? [], body.ResourceKeys ?? [], body.Payload);
         await CheckAsync(message, body.BroadcastId, cancellationToken);
 
+        if (body.BroadcastId is { } known && await WasCollectedAsync(known, cancellationToken))
+        {
+            return Results.Json(BroadcastRules.Collected(known, message, time.GetUtcNow()).ToView(), BatonJson.Options);
+        }
+
         var id = body.BroadcastId ?? await broadcasts.AllocateIdAsync(cancellationToken);
         var task = await broadcasts.AddAsync(BroadcastRules.Create(id, message, time.GetUtcNow()), cancellationToken);
         if (!IsSame(task.Message, message))
@@ -51,6 +57,11 @@ internal sealed class BroadcastCreate(
         await starter.RequestAsync(client, BroadcastViews.OperationId(id), "Broadcast", new BroadcastInput(BroadcastViews.OperationId(id), id), OperationStarter.UnlessSucceeded, CancellationToken.None);
         return Results.Json(task.ToView(), BatonJson.Options, statusCode: task.State == BroadcastState.Tombstone ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
     }
+
+    // The operation outlives its broadcast's tombstone. A task made anew would never be carried out: what has succeeded does not run again.
+    private async Task<bool> WasCollectedAsync(long broadcastId, CancellationToken cancellationToken) =>
+        await operations.ReadHeadAsync(BroadcastViews.OperationId(broadcastId), cancellationToken) is { Status: Core.Operations.OperationStatus.Succeeded }
+        && await broadcasts.ReadAsync(broadcastId, cancellationToken) is null;
 
     private async Task CheckAsync(BroadcastMessage message, long? broadcastId, CancellationToken cancellationToken)
     {

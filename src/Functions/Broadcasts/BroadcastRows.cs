@@ -17,10 +17,16 @@ internal static class BroadcastRows
     /// <summary>Keys of places begin with this; keys of tasks are digits and come before.</summary>
     public const string PlacePrefix = "place-";
 
+    /// <summary>The property with the time at which a task ended.</summary>
+    public const string EndedAt = "EndedAt";
+
     private const string PlaceProperty = "Place";
 
     /// <summary>Key of a task's row.</summary>
     public static string Key(long broadcastId) => broadcastId.ToString("D20", CultureInfo.InvariantCulture);
+
+    /// <summary>The task that a key says.</summary>
+    public static long ToId(string rowKey) => long.Parse(rowKey, CultureInfo.InvariantCulture);
 
     /// <summary>Key of a place's row.</summary>
     public static string Key(CallbackPlace place) => string.Create(CultureInfo.InvariantCulture, $"{PlacePrefix}{place.ControlTick:D20}-{place.BroadcastId:D20}");
@@ -88,6 +94,11 @@ internal static class BroadcastRows
         if (place is not null)
         {
             row[PlaceProperty] = place;
+        }
+
+        if (broadcast.Task.TombstonedAt is { } endedAt)
+        {
+            row[EndedAt] = endedAt;
         }
 
         row.SetValue(broadcast.Task);

@@ -20,7 +20,7 @@ internal sealed record StoredBroadcast(BroadcastTask Task, string? SourceCluster
 internal sealed record BroadcastChange(StoredBroadcast Known, Func<BroadcastTask, BroadcastTask> Rule);
 
 /// <summary>Table <c>BroadcastTasks</c>: the tasks in the order of ids, their places in the order of callbacks, and the counter that gives ids out.</summary>
-internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider time)
+internal sealed class BroadcastStore(ControlPlaneTables tables, TombstoneStore tombstones, TimeProvider time)
 {
     private const string Partition = BroadcastRows.Partition;
     private const string CounterPartition = "ids";
@@ -32,6 +32,13 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider tim
         var row = await tables.BroadcastTasks.GetEntityIfExistsAsync<TableEntity>(Partition, BroadcastRows.Key(broadcastId), cancellationToken: cancellationToken);
         return row.HasValue ? BroadcastRows.ToStored(row.Value!) : null;
     }
+
+    /// <summary>A task that must be there; null where it has ended and is collected.</summary>
+    /// <exception cref="InvalidOperationException">It was never there.</exception>
+    public async Task<StoredBroadcast?> ReadUnlessCollectedAsync(long broadcastId, CancellationToken cancellationToken) =>
+        await ReadAsync(broadcastId, cancellationToken) is { } stored ? stored
+        : (await tombstones.ReadCollectedAsync(cancellationToken)).HighestId >= broadcastId ? null
+        : throw new InvalidOperationException($"There is no broadcast {broadcastId}.");
 
     /// <summary>Tasks in the order of their ids.</summary>
     /// <param name="state">Only those in this state; all when null.</param>
@@ -143,13 +150,18 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TimeProvider tim
         }
     }
 
-    /// <summary>Takes in the ack of a node; an unknown id becomes a replicated task.</summary>
+    /// <summary>Takes in the ack of a node; an unknown id becomes a replicated task, unless it is that of a tombstone that is gone.</summary>
     public Task<BroadcastTask> AckAsync(long broadcastId, string vchannel, BroadcastAck ack, BroadcastMessage message, SourcePosition? source, CancellationToken cancellationToken) =>
         ConditionalWrite.RunAsync(
             $"broadcast {broadcastId}",
             async ct =>
             {
                 var stored = await ReadAsync(broadcastId, ct);
+                if (stored is null && (await tombstones.ReadCollectedAsync(ct)).Covers(broadcastId, vchannel, ack))
+                {
+                    return BroadcastRules.Collected(broadcastId, message, time.GetUtcNow());
+                }
+
                 var next = BroadcastRules.Ack(stored?.Task, broadcastId, vchannel, ack, message, time.GetUtcNow());
                 if (stored is null)
                 {

@@ -38,7 +38,7 @@ internal sealed record MissingVChannel(string VChannel, string Reason);
 /// <summary>
 /// Activity: one round of delivering a broadcast. Idempotent, whatever it was interrupted at:
 /// <list type="number">
-/// <item>a tombstone is left as it is;</item>
+/// <item>a tombstone is left as it is, and so is one that is collected;</item>
 /// <item>the missing vchannels are appended in parallel under the broadcast's own id; one that had it already answers from its log;</item>
 /// <item>the acks of those that succeeded are stored, in one write; a crash before it repeats appends that answer from the log;</item>
 /// <item>when all have acked and it is this broadcast's turn: the callback, which finds its own write when it is repeated; then the tombstone.</item>
@@ -51,10 +51,8 @@ internal sealed class DeliverBroadcast(
     [Function(nameof(DeliverBroadcast))]
     public async Task<DeliveryProgress> RunAsync([ActivityTrigger] BroadcastDelivery delivery, CancellationToken cancellationToken)
     {
-        var stored = await broadcasts.ReadAsync(delivery.BroadcastId, cancellationToken)
-            ?? throw new InvalidOperationException($"There is no broadcast {delivery.BroadcastId}.");
-        var task = stored.Task;
-        if (task.State is BroadcastState.Tombstone or BroadcastState.Done)
+        var stored = await broadcasts.ReadUnlessCollectedAsync(delivery.BroadcastId, cancellationToken);
+        if (stored is not { Task: { State: BroadcastState.Pending or BroadcastState.Replicated } task })
         {
             return new DeliveryProgress([]);
         }

@@ -17,15 +17,14 @@ internal sealed record BroadcastLocks(IReadOnlyList<string>? HeldBy = null, ApiE
 /// can be appended, so nothing is held: a broadcast must not stand in the way of the promotion that completes it. What nobody has appended yet is refused; what is half delivered waits
 /// without locks; what is acked everywhere needs none for its callback.
 /// </summary>
-internal sealed class TakeBroadcastLocks(BroadcastStore broadcasts, LockStore locks, ReplicateConfigurationStore configurations, ClusterOptions cluster)
+internal sealed class TakeBroadcastLocks(BroadcastStore broadcasts, LockStore locks, ReplicateConfigurationStore configurations, ClusterOptions cluster, TimeProvider time)
 {
     /// <summary>One attempt.</summary>
     [Function(nameof(TakeBroadcastLocks))]
     public async Task<BroadcastLocks> RunAsync([ActivityTrigger] BroadcastInput input, CancellationToken cancellationToken)
     {
-        var task = (await broadcasts.ReadAsync(input.BroadcastId, cancellationToken))?.Task
-            ?? throw new InvalidOperationException($"There is no broadcast {input.BroadcastId}.");
-        if (task.State != BroadcastState.Pending)
+        var task = (await broadcasts.ReadUnlessCollectedAsync(input.BroadcastId, cancellationToken))?.Task;
+        if (task is not { State: BroadcastState.Pending })
         {
             return new BroadcastLocks();
         }
@@ -47,7 +46,7 @@ internal sealed class TakeBroadcastLocks(BroadcastStore broadcasts, LockStore lo
             return BroadcastRules.AllAcked(task) ? new BroadcastLocks() : new BroadcastLocks(HeldBy: ["this cluster to be a primary again, or to be promoted"]);
         }
 
-        await broadcasts.UpdateAsync(input.BroadcastId, t => t with { State = BroadcastState.Done }, cancellationToken);
+        await broadcasts.UpdateAsync(input.BroadcastId, t => BroadcastRules.Refuse(t, time.GetUtcNow()), cancellationToken);
         return new BroadcastLocks(Refused: ApiError.ReplicateViolation("This cluster became a secondary before the broadcast began."));
     }
 }

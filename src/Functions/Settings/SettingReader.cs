@@ -56,4 +56,18 @@ internal static class SettingReader
             ? TimeSpan.FromMilliseconds(parsed)
             : throw new InvalidSettingException(name, value, $"use whole milliseconds from {min} to {max}.");
     }
+
+    /// <summary>A whole number between the bounds; <paramref name="byDefault"/> when absent.</summary>
+    public static int Whole(this IConfiguration configuration, string name, int byDefault, int min, int max)
+    {
+        var value = configuration[name];
+        if (string.IsNullOrEmpty(value))
+        {
+            return byDefault;
+        }
+
+        return int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) && parsed >= min && parsed <= max
+            ? parsed
+            : throw new InvalidSettingException(name, value, $"use a whole number from {min} to {max}.");
+    }
 }
