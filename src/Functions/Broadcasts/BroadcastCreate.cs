@@ -14,7 +14,8 @@ namespace Baton.Functions.Broadcasts;
 
 /// <summary>
 /// <c>POST /api/broadcasts</c>: one message to many vchannels, all or eventually all. The task is stored, then its operation is asked for; a
-/// crash in between leaves a task that nobody carries out until the same request (same <c>broadcastId</c>) comes again, and whoever sent it had no answer.
+/// crash in between leaves a task that nobody carries out until the same request (same <c>broadcastId</c>) comes again, and whoever sent it had no answer. An app that is
+/// told to stop takes none any more (case B57), and what it has begun to store it also starts.
 /// </summary>
 internal sealed class BroadcastCreate(
     BroadcastStore broadcasts,
@@ -23,6 +24,7 @@ internal sealed class BroadcastCreate(
     OperationStarter starter,
     OperationStore operations,
     ClusterOptions cluster,
+    IHostApplicationLifetime lifetime,
     TimeProvider time)
 {
     private const int MaxBodyBytes = 2 * 1024 * 1024;
@@ -37,6 +39,7 @@ internal sealed class BroadcastCreate(
         [DurableClient] DurableTaskClient client,
         CancellationToken cancellationToken)
     {
+        RefuseWhileStopping();
         var body = await RequestBody.ReadAsync<CreateBroadcastRequest>(request, MaxBodyBytes, cancellationToken);
         var message = new BroadcastMessage(body.Kind, body.VChannels ?? [], body.ResourceKeys ?? [], body.Payload);
         await CheckAsync(message, body.BroadcastId, cancellationToken);
@@ -47,15 +50,25 @@ internal sealed class BroadcastCreate(
         }
 
         var id = body.BroadcastId ?? await broadcasts.AllocateIdAsync(cancellationToken);
-        var task = await broadcasts.AddAsync(BroadcastRules.Create(id, message, time.GetUtcNow()), cancellationToken);
+        RefuseWhileStopping();
+
+        // From here on neither the caller's disconnect nor the app's stop changes anything.
+        var task = await broadcasts.AddAsync(BroadcastRules.Create(id, message, time.GetUtcNow()), CancellationToken.None);
         if (!IsSame(task.Message, message))
         {
             throw new ApiException(ApiErrorCode.Conflict, $"Broadcast {id} exists with another message.");
         }
 
-        // From here on the caller's disconnect changes nothing.
         await starter.RequestAsync(client, BroadcastViews.OperationId(id), "Broadcast", new BroadcastInput(BroadcastViews.OperationId(id), id), OperationStarter.UnlessSucceeded, CancellationToken.None);
         return Results.Json(task.ToView(), BatonJson.Options, statusCode: task.State == BroadcastState.Tombstone ? StatusCodes.Status200OK : StatusCodes.Status202Accepted);
+    }
+
+    private void RefuseWhileStopping()
+    {
+        if (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw new ApiException(ApiErrorCode.Unavailable, "This control plane is stopping and takes no broadcasts any more; send it again.") { RetryAfterSeconds = 1 };
+        }
     }
 
     // The operation outlives its broadcast's tombstone. A task made anew would never be carried out: what has succeeded does not run again.

@@ -6,6 +6,7 @@ using Baton.Functions.Broadcasts;
 using Baton.Functions.Tests.Doubles;
 using Baton.Functions.Tests.ForcedPromotion;
 using Baton.Testing;
+using Microsoft.Extensions.Hosting;
 
 namespace Baton.Functions.Tests.Broadcasts;
 
@@ -40,6 +41,55 @@ public sealed class BroadcastTests(AzuriteFixture azurite)
         Assert.Equal((200, BroadcastState.Tombstone), (again.Status, again.Read<BroadcastView>().State));
         Assert.Equal((409, "Conflict"), (other.Status, other.Problem.Code));
         Assert.Equal(3, plane.Logs.Appended.Count);
+    }
+
+    [Theory]
+    [InlineData("GET ClusterState")]
+    [InlineData(null)]
+    public async Task B57_A_control_plane_that_is_stopping_refuses_a_broadcast_before_anything_is_stored(string? stopsAt)
+    {
+        await using var plane = await StartAsync();
+        var lifetime = plane.Get<IHostApplicationLifetime>();
+        if (stopsAt is null)
+        {
+            lifetime.StopApplication();
+        }
+
+        plane.Storage.Clear();
+        plane.Storage.Before = call =>
+        {
+            if (call == stopsAt)
+            {
+                lifetime.StopApplication();
+            }
+
+            return Task.CompletedTask;
+        };
+        var answer = await CreateAsync(plane, Request() with { BroadcastId = 21 });
+
+        Assert.Equal((503, "Unavailable"), (answer.Status, answer.Problem.Code));
+        Assert.All(plane.Storage.Calls, call => Assert.StartsWith("GET ", call, StringComparison.Ordinal));
+        Assert.Empty(plane.Engine.InstanceIds);
+    }
+
+    [Fact]
+    public async Task A_broadcast_that_is_being_stored_when_the_app_stops_is_started_all_the_same()
+    {
+        await using var plane = await StartAsync();
+        plane.Storage.Before = call =>
+        {
+            if (call == "POST BroadcastTasks" || call.Contains("batch", StringComparison.Ordinal))
+            {
+                plane.Get<IHostApplicationLifetime>().StopApplication();
+            }
+
+            return Task.CompletedTask;
+        };
+
+        var answer = await CreateAsync(plane, Request() with { BroadcastId = 21 });
+
+        Assert.Equal(202, answer.Status);
+        await ForcedPromotionTests.FinishedAsync(plane, "broadcast-21");
     }
 
     [Fact]

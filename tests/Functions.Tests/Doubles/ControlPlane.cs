@@ -17,6 +17,8 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging;
 using Configuration = Baton.Core.Replication.ReplicateConfiguration;
 
@@ -81,6 +83,7 @@ internal sealed class ControlPlane : IAsyncDisposable
         var services = new ServiceCollection();
         services.AddLogging(l => l.ClearProviders());
         services.AddCapabilities(configuration);
+        services.AddSingleton<IHostApplicationLifetime, ApplicationLifetime>();
         services.Replace(ServiceDescriptor.Singleton<TimeProvider>(time));
         services.Replace(ServiceDescriptor.Singleton(BatonStorage.Open(new StorageOptions { ConnectionString = account }, o => o.AddPolicy(storage, HttpPipelinePosition.PerRetry))));
         foreach (var type in catalog.Functions.Where(f => !f.Method.IsStatic).Select(f => f.Method.DeclaringType!))
