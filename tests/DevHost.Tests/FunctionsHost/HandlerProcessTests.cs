@@ -99,9 +99,9 @@ public sealed class HandlerProcessTests
         var handler = app.HostJson["customHandler"]!;
         handler["port"] = ((IPEndPoint)silent.LocalEndpoint).Port;
         handler["initializationTimeout"] = "00:00:02";
-        handler["description"] = new JsonObject { ["defaultExecutablePath"] = "sleep", ["arguments"] = new JsonArray("30") };
+        handler["description"] = new JsonObject { ["defaultExecutablePath"] = "sleep", ["arguments"] = new JsonArray("600") };
 
-        var refused = await Assert.ThrowsAsync<InvalidFunctionAppException>(() => HostUnderTest.StartAsync(app, _ => Task.FromResult(ScriptServer.Json("{}"))).WaitAsync(TimeSpan.FromSeconds(20)));
+        var refused = await Assert.ThrowsAsync<InvalidFunctionAppException>(() => HostUnderTest.StartAsync(app, _ => Task.FromResult(ScriptServer.Json("{}"))).WaitAsync(HostUnderTest.Patience));
 
         Assert.Contains("answered nothing", refused.Message, StringComparison.Ordinal);
     }
@@ -110,9 +110,9 @@ public sealed class HandlerProcessTests
     public async Task A_process_that_leaves_something_running_behind_holds_nobody_up()
     {
         // What is left behind has the output's pipe open still.
-        var process = ChildProcess.Start(new ChildProcessStart("leaver", "sh", ["-c", "sleep 40 & exit 3"]));
+        var process = ChildProcess.Start(new ChildProcessStart("leaver", "sh", ["-c", "sleep 90 & exit 3"]));
 
-        await process.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20));
+        await process.DisposeAsync().AsTask().WaitAsync(HostUnderTest.Patience);
     }
 
     [Fact]

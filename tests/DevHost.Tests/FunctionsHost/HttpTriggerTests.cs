@@ -159,8 +159,13 @@ public sealed class HttpTriggerTests
         await AssertProblemAsync(answer, ApiErrorCode.Internal);
         Assert.True(TimeProvider.System.GetElapsedTime(start) >= TimeSpan.FromMilliseconds(950));
         await HostUnderTest.UntilAsync("another handler runs", () => host.Host.HandlerPid != before);
-        using var next = await host.Http.GetAsync(new Uri("/api/Plain", UriKind.Relative));
-        Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+
+        // Each call has a second; on a busy machine the first ones may take longer.
+        await HostUnderTest.UntilAsync("it answers", async () =>
+        {
+            using var next = await host.Http.GetAsync(new Uri("/api/Plain", UriKind.Relative));
+            return next.StatusCode == HttpStatusCode.OK;
+        });
     }
 
     [Theory]

@@ -113,7 +113,7 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
         var silence = new TaskCompletionSource<ApiError?>();
         plane.Nodes[1].Intercept = _ => silence.Task;
 
-        var outputs = await HandleAsync(plane, Report("n1")).WaitAsync(TimeSpan.FromSeconds(30));
+        var outputs = await HandleAsync(plane, Report("n1")).WaitAsync(TimeSpan.FromSeconds(120));
         silence.SetResult(null);
 
         Assert.Equal("n2", (await plane.StateAsync()).Channels["ch1"].Leader);

@@ -91,7 +91,7 @@ public sealed class LeavingTests(AzuriteFixture azurite)
         var silence = new TaskCompletionSource<ApiError?>();
         plane.Nodes[1].Intercept = _ => silence.Task;
 
-        var (answer, _) = await LeaveAsync(plane, 1, [new("ch1", 1, "leader", 0, 0)]).WaitAsync(TimeSpan.FromSeconds(30));
+        var (answer, _) = await LeaveAsync(plane, 1, [new("ch1", 1, "leader", 0, 0)]).WaitAsync(TimeSpan.FromSeconds(120));
         silence.SetResult(null);
 
         Assert.Equal(["ch1"], answer.TakenOver!);

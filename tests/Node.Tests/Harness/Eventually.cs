@@ -3,7 +3,7 @@ namespace Baton.Node.Tests.Harness;
 /// <summary>Waits for a condition that another task brings about; bounded, so that a failure is a failure and not a hang.</summary>
 internal static class Eventually
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
 
     public static Task HoldsAsync(Func<bool> condition, string what) => HoldsAsync(() => Task.FromResult(condition()), what);
 

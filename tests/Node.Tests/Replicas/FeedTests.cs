@@ -181,7 +181,7 @@ public sealed class FeedTests(NodeFixture fixture)
     /// <summary>A subscriber that takes frames as they come.</summary>
     private sealed class RawFeed(HttpResponseMessage answer, Stream body) : IAsyncDisposable
     {
-        private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+        private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
 
         public static async Task<RawFeed> OpenAsync(TestNode leader, string channel, long term = 1, string replica = "r", string mode = "sync")
         {

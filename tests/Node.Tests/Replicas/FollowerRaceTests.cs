@@ -26,7 +26,7 @@ public sealed class FollowerRaceTests(NodeFixture fixture)
         using var follower = new Follower(scene.Channel, Around(scene, scene.OpenStore(), http, held));
         var first = new Assignment(scene.Channel, Assignments.Replica, 5, null);
         follower.Assign(first);
-        await held.Reached.WaitAsync(TimeSpan.FromSeconds(30));
+        await held.Reached.WaitAsync(TimeSpan.FromSeconds(120));
 
         // It waits for the activity, which is held fast, when the assignment changes.
         var connecting = follower.ConnectAsync(new ReplicaConnectRequest(1, 6, null), CancellationToken.None);
@@ -74,11 +74,11 @@ public sealed class FollowerRaceTests(NodeFixture fixture)
         }
 
         var catchingUp = follower.CatchUpAsync(new ReplicaCatchUpRequest(1, last, 60_000), CancellationToken.None);
-        await held.Reached.WaitAsync(TimeSpan.FromSeconds(30));
+        await held.Reached.WaitAsync(TimeSpan.FromSeconds(120));
         var looking = follower.PositionAsync(1, 1, CancellationToken.None);
         held.LetGo();
         Assert.Equal(1, (await looking).Lsn);
-        var answer = await catchingUp.WaitAsync(TimeSpan.FromSeconds(30));
+        var answer = await catchingUp.WaitAsync(TimeSpan.FromSeconds(120));
         Assert.Equal((false, FollowState.NeedsRebuild), (answer.Done, answer.State));
         await follower.CloseAsync();
     }
@@ -109,7 +109,7 @@ public sealed class FollowerRaceTests(NodeFixture fixture)
         {
             if (formatter(state, exception).Contains(text, StringComparison.Ordinal) && _reached.TrySetResult())
             {
-                _go.Wait(TimeSpan.FromSeconds(30));
+                _go.Wait(TimeSpan.FromSeconds(120));
             }
         }
 

@@ -1,7 +1,9 @@
+using System.IO.Pipelines;
 using Baton.Core.Api;
 using Baton.Core.Wal;
 using Baton.Node.Replicas.Feed;
 using Baton.Node.Tests.Harness;
+using Baton.Storage.Tests.Wal;
 
 namespace Baton.Node.Tests.Replicas;
 
@@ -37,25 +39,44 @@ public sealed class LeadersWordTests(NodeFixture fixture)
     }
 
     [Fact]
-    public async Task A_leader_that_falls_silent_is_given_up_and_one_that_says_it_is_idle_is_not()
+    public async Task A_leader_that_falls_silent_is_given_up_and_asked_again()
     {
         await using var scene = await ReplicaScene.StartAsync(fixture);
         await using var leader = await FakeLeader.StartAsync();
         scene.AssignFollower(leader.Address);
         await using var follower = await scene.StartFollowerAsync(("Follow:SilenceMs", "400"));
         var first = await leader.NextAsync();
-        await scene.FollowsAsync(follower, 0);
+        await Eventually.HoldsAsync(() => first.Gone, "it has hung up");
+        Assert.NotSame(first, await leader.NextAsync());
+    }
+
+    [Fact]
+    public async Task A_leader_that_says_it_is_idle_is_not_given_up_before_it_is_silent_for_the_whole_time()
+    {
+        var silence = TimeSpan.FromMilliseconds(400);
+        var almost = silence - TimeSpan.FromMilliseconds(1);
+        var time = new ManualTime();
+        var pipe = new Pipe();
+        using var answer = new HttpResponseMessage();
+        await using var stream = new FeedStream(answer, pipe.Reader.AsStream(), silence, time);
+        var idle = new byte[FeedFrame.HeaderSizeBytes];
+        FeedFrame.WriteHeader(idle, FeedFrameKind.Idle, 0);
+        var buffer = new FeedBuffer(durableLsn: 0, maxBytes: 1_000);
+        var reading = stream.ReadIntoAsync(buffer, CancellationToken.None);
+        Assert.Equal(silence, await time.NextWaitAsync());
         for (var i = 0; i < 10; i++)
         {
-            await first.FrameAsync(FeedFrameKind.Idle, []);
-            await Task.Delay(80);
+            time.Advance(almost);
+            await pipe.Writer.WriteAsync(idle);
+            Assert.Equal(silence, await time.NextWaitAsync());
         }
 
-        Assert.False(first.Gone);
-        Assert.Empty(leader.Opened);
-        var second = await leader.NextAsync();
-        await Eventually.HoldsAsync(() => first.Gone, "it has hung up");
-        Assert.NotSame(first, second);
+        time.Advance(almost);
+        Assert.False(reading.IsCompleted);
+        time.Advance(TimeSpan.FromMilliseconds(1));
+        await reading.WaitAsync(TimeSpan.FromSeconds(120));
+        Assert.True(buffer.Ended(out var failure));
+        Assert.Contains("has said nothing", Assert.IsType<FeedException>(failure).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -35,7 +35,7 @@ internal sealed class HeldStorage(IWalStorage inner) : IWalStorage, IAppendBlobs
     public void Release() => _held.TrySetResult();
 
     /// <summary>Completes when an append has come that is held.</summary>
-    public Task ArrivedAsync() => _arrived.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    public Task ArrivedAsync() => _arrived.Task.WaitAsync(TimeSpan.FromSeconds(120));
 
     public async Task<AppendOutcome> AppendAsync(string blob, long position, ReadOnlyMemory<byte> block, CancellationToken cancellationToken)
     {

@@ -26,7 +26,7 @@ internal sealed class ManualTime : TimeProvider
     }
 
     /// <summary>The length of the next wait that begins; each is told of once, in order.</summary>
-    public async Task<TimeSpan> NextWaitAsync() => await _begun.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
+    public async Task<TimeSpan> NextWaitAsync() => await _begun.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(120));
 
     /// <summary>Moves on, and ends what was to end by then.</summary>
     public void Advance(TimeSpan by)

@@ -45,7 +45,7 @@ public sealed class ThousandChannelsTests(StorageFixture azurite, ITestOutputHel
         Check("taken over, all at once", before, writersPerChannel: 2);
 
         var clock = Stopwatch.StartNew();
-        await Task.WhenAll(writers.Concat(successors).Select(w => w.DisposeAsync().AsTask())).WaitAsync(TimeSpan.FromSeconds(30));
+        await Task.WhenAll(writers.Concat(successors).Select(w => w.DisposeAsync().AsTask())).WaitAsync(Patience);
         output.WriteLine($"Closed 2 × {Channels} in {clock.ElapsedMilliseconds} ms.");
     }
 

@@ -9,7 +9,7 @@ namespace Baton.Storage.Tests.Wal;
 public sealed class WalGroupCommitTests
 {
     private const string Channel = "ch";
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(120);
 
     [Fact]
     public async Task What_comes_while_a_call_is_in_flight_shares_the_next_one()

@@ -63,7 +63,7 @@ public sealed class WalLostCallTests(StorageFixture azurite)
         faults.Lose(Loss.BeforeSending, FaultInjectingPolicy.IsAppend, times: int.MaxValue / 2);
         var append = writer.Append([WalTestExtensions.Message("a")]);
 
-        await writer.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        await writer.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(120));
 
         Assert.Equal(WalEndReason.Faulted, (await writer.Ended).Reason);
         await Assert.ThrowsAsync<WalFaultedException>(() => append.Durable);

@@ -8,7 +8,7 @@ namespace Baton.Storage.Tests.Wal;
 public sealed class WalObserverTests
 {
     private const string Channel = "ch";
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(120);
 
     [Fact]
     public async Task It_sees_every_batch_in_order_as_it_stands_in_the_log_and_then_that_it_is_durable()

@@ -124,11 +124,11 @@ public sealed class WalRangeTests
         await reader.ReadAsync(new byte[192 * KiB], CancellationToken.None);
 
         var disposing = reader.DisposeAsync().AsTask();
-        await calledOff.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await calledOff.Task.WaitAsync(TimeSpan.FromSeconds(120));
         Assert.False(disposing.IsCompleted);
         ended.SetResult();
 
-        await disposing.WaitAsync(TimeSpan.FromSeconds(30));
+        await disposing.WaitAsync(TimeSpan.FromSeconds(120));
         Assert.Equal(0, _blobs.UnderWay);
     }
 

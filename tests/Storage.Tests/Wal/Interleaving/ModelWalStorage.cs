@@ -94,7 +94,7 @@ internal sealed class ModelWalStorage
         {
             while (_pending.Count < _live)
             {
-                if (!Monitor.Wait(_arrivals, TimeSpan.FromSeconds(30)))
+                if (!Monitor.Wait(_arrivals, TimeSpan.FromSeconds(120)))
                 {
                     throw new TimeoutException($"{_live} actors live, {_pending.Count} have a call: {string.Join(", ", _pending.Keys)}");
                 }
