@@ -14,11 +14,15 @@ public sealed class ExpiryTests(NodeFixture fixture)
     public async Task On_an_idle_channel_a_time_tick_ends_it_and_nothing_more_is_appended()
     {
         var channel = NodeFixture.NewChannel();
+        var time = new ShiftedTime();
         await using var plane = await ScriptedControlPlane.StartAsync();
-        await using var node = await TestNode.LeadingAsync(fixture, plane, channel);
-        var txnId = await BeginAsync(node, channel, 100);
+        plane.Assign("node-1", new Assignment(channel, "leader", 1, null));
+        await using var node = await TestNode.StartAsync(fixture, plane, "node-1", null, time);
+        await node.LeadsAsync(channel, 1);
+        var txnId = await BeginAsync(node, channel, 600_000);
         await TestNode.OkAsync<AppendResponse>(node.PostAsync($"channels/{channel}/transactions/{txnId}/messages", new AppendRequest([new MessageBody([1])])));
 
+        time.Set(TimeSpan.FromHours(1));
         await EndedAsync(node, channel);
 
         var status = await node.StatusAsync(channel);
