@@ -7,7 +7,7 @@ namespace Baton.Functions.Broadcasts;
 
 /// <summary>
 /// The table of locks, one row: all of an owner's locks are taken by one conditional write or none. An owner is an operation, so a next
-/// attempt of it enters again; and a lock outlives every process.
+/// attempt of it enters again; and a lock outlives every process. Who is blocked waits in the row from its first attempt on, which is written once; its place goes with its operation.
 /// </summary>
 internal sealed class LockStore(ControlPlaneTables tables)
 {
@@ -15,17 +15,26 @@ internal sealed class LockStore(ControlPlaneTables tables)
     private const string Row = "table";
 
     /// <summary>Takes every key for <paramref name="owner"/>, or none.</summary>
+    /// <param name="owner">The operation.</param>
+    /// <param name="keys">What it asks for.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="first">It goes before all that wait.</param>
     /// <returns>Null when they are held now, else the owners in the way.</returns>
-    public Task<IReadOnlyList<string>?> TryAcquireAsync(string owner, IReadOnlyList<ResourceKey> keys, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<string>?> TryAcquireAsync(string owner, IReadOnlyList<ResourceKey> keys, CancellationToken cancellationToken, bool first = false) =>
         ConditionalWrite.RunAsync<IReadOnlyList<string>?>(
             "the locks",
             async ct =>
             {
                 var (locks, etag) = await ReadAsync(ct);
-                var attempt = locks.TryAcquire(owner, keys);
+                var attempt = locks.TryAcquire(owner, keys, first);
                 if (!attempt.Acquired)
                 {
-                    return [.. attempt.Blockers.Select(b => b.Owner).Distinct(StringComparer.Ordinal)];
+                    if (!ReferenceEquals(attempt.Locks, locks))
+                    {
+                        await WriteAsync(attempt.Locks, etag, ct);
+                    }
+
+                    return attempt.Blockers;
                 }
 
                 // Written even when nothing changes (an owner that enters again): the new ETag defeats a release that was decided before.
@@ -48,7 +57,7 @@ internal sealed class LockStore(ControlPlaneTables tables)
             {
                 // The row is read before the question is asked: an owner that begins anew in between enters again, and this write loses.
                 var (locks, etag) = await ReadAsync(ct);
-                if (locks.IsHeldBy(owner) && await isPresent(ct))
+                if (locks.IsOf(owner) && await isPresent(ct))
                 {
                     await WriteAsync(locks.Release(owner), etag, ct);
                 }
@@ -68,7 +77,7 @@ internal sealed class LockStore(ControlPlaneTables tables)
                 // In this order for the same reason.
                 var (locks, etag) = await ReadAsync(ct);
                 var next = locks;
-                foreach (var owner in locks.Held.Select(h => h.Owner).Distinct(StringComparer.Ordinal))
+                foreach (var owner in locks.Owners)
                 {
                     next = await isFinished(owner, ct) ? next.Release(owner) : next;
                 }

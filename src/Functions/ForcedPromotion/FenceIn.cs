@@ -54,7 +54,7 @@ internal sealed class FenceIn(
             return new FenceState();
         }
 
-        if (await locks.TryAcquireAsync(id, ResourceLocks.ExclusiveCluster, cancellationToken) is { } heldBy)
+        if (await locks.TryAcquireAsync(id, ResourceLocks.ExclusiveCluster, cancellationToken, first: true) is { } heldBy)
         {
             await operations.RecordStepAsync(id, PromotionSteps.FenceIn, nameof(PromotionSteps.FenceIn), $"waiting for {string.Join(", ", heldBy)}", cancellationToken);
             return new FenceState(HeldBy: heldBy);

@@ -158,6 +158,23 @@ public sealed class BroadcastTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task A_blocked_operation_is_remembered_by_one_write_and_forgotten_with_its_end()
+    {
+        await using var plane = await StartAsync();
+        var locks = plane.Get<LockStore>();
+        Assert.Null(await locks.TryAcquireAsync("one", ResourceLocks.KeysOf(null), default));
+        plane.Storage.Clear();
+
+        Assert.Equal(["one"], await locks.TryAcquireAsync("two", ResourceLocks.ExclusiveCluster, default));
+        Assert.Equal(["one"], await locks.TryAcquireAsync("two", ResourceLocks.ExclusiveCluster, default));
+        Assert.Single(plane.Storage.Calls, c => !c.StartsWith("GET", StringComparison.Ordinal));
+        Assert.Equal(["two"], await locks.TryAcquireAsync("three", ResourceLocks.KeysOf(null), default));
+
+        await locks.ReleaseFinishedAsync((owner, _) => Task.FromResult(owner == "two"), default);
+        Assert.Null(await locks.TryAcquireAsync("three", ResourceLocks.KeysOf(null), default));
+    }
+
+    [Fact]
     public async Task A_secondary_makes_no_broadcasts()
     {
         await using var plane = await StartAsync();
