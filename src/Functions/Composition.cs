@@ -8,6 +8,7 @@ using Baton.Functions.Operations;
 using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Settings;
 using Baton.Functions.Tables;
+using Baton.Functions.Telemetry;
 using Baton.Functions.Timeline;
 using Baton.Functions.Topology;
 using Baton.Storage;
@@ -27,6 +28,12 @@ internal static class Composition
         services.AddSingleton(FailoverOptions.From(configuration));
         services.AddSingleton(ReplicationOptions.From(configuration));
         services.AddSingleton(TombstoneOptions.From(configuration));
+
+        // Started first and stopped last: what is counted while the app stops goes out too.
+        if (MetricsExport.EndpointFrom(configuration) is { } collector)
+        {
+            services.AddHostedService(s => new MetricsExport(collector, s.GetRequiredService<ClusterOptions>()));
+        }
 
         services.AddSingleton(BatonStorage.Open(configuration.GetSection("Storage").Get<StorageOptions>() ?? new StorageOptions()));
         services.AddSingleton<ControlPlaneTables>();
