@@ -34,15 +34,20 @@ public sealed class PromotableCluster : IAsyncDisposable
 
     public string LogFolder => Path.Combine(_folder, "logs");
 
-    public ReplicateCluster Self => new("b", Cluster.ControlPlane.GetLeftPart(UriPartial.Authority), [.. Cluster.Channels]);
+    public ReplicateCluster Self => Cluster.Entry;
 
     public static ReplicateCluster Gone => new("a", "http://127.0.0.1:9", ["a-ch0", "a-ch1"]);
 
     public UpdateReplicateConfigurationRequest ForceUpdate => new(new ReplicateConfiguration([Self]), ForceUpdate: true, WaitMs: 60_000);
 
-    /// <summary>Starts the cluster.</summary>
+    /// <summary>Starts the cluster, with two nodes.</summary>
     /// <param name="settings">Further settings of the function app.</param>
-    public static async Task<PromotableCluster> StartAsync(params (string Name, string Value)[] settings)
+    public static Task<PromotableCluster> StartAsync(params (string Name, string Value)[] settings) => StartAsync(nodes: 2, settings);
+
+    /// <summary>Starts the cluster.</summary>
+    /// <param name="nodes">How many nodes it has.</param>
+    /// <param name="settings">Further settings of the function app.</param>
+    public static async Task<PromotableCluster> StartAsync(int nodes, params (string Name, string Value)[] settings)
     {
         var folder = Directory.CreateTempSubdirectory("baton-e2e-").FullName;
         var machine = await LocalMachine.StartAsync(folder, ["b"], keepData: false, CancellationToken.None);
@@ -50,7 +55,7 @@ public sealed class PromotableCluster : IAsyncDisposable
         {
             // The sweep that recovers lost operations is what some tests wait for: every second rather than every ten.
             var appSettings = settings.Append(("OperationSweepSchedule", "*/1 * * * * *")).ToDictionary(s => s.Item1, s => s.Item2, StringComparer.Ordinal);
-            var cluster = await machine.StartClusterAsync("b", o => o with { AppSettings = appSettings }, CancellationToken.None);
+            var cluster = await machine.StartClusterAsync("b", o => o with { Nodes = nodes, AppSettings = appSettings }, CancellationToken.None);
             return new PromotableCluster(machine, cluster, folder);
         }
         catch
