@@ -20,7 +20,7 @@ public sealed record PromotionOutcome(TimeSpan Elapsed, TimeSpan FirstWrite, Pro
 public static class Promotion
 {
     /// <summary>Promotes <paramref name="cluster"/> and returns when its operation has ended and every channel has accepted a write.</summary>
-    /// <param name="cluster">The secondary. Where the plan wants its control plane to die, it was started with that crash point.</param>
+    /// <param name="cluster">The secondary. Where the plan wants its control plane to die, that has been told where.</param>
     /// <param name="plan">What dies meanwhile.</param>
     /// <param name="probe">What the clients write: no other message is like it.</param>
     /// <param name="cancellationToken">Gives up.</param>

@@ -67,12 +67,6 @@ public sealed class Round
     private async Task GenerationAsync(TwoClusters clusters, LocalCluster primary, LocalCluster secondary, int generation)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"g{generation}");
-        if (_plan.ControlPlaneDiesAt is { } crashAt)
-        {
-            await secondary.KillControlPlaneAsync();
-            await secondary.StartControlPlaneAsync(crashAt, _cancellation);
-        }
-
         await NormalOperationAsync(primary, secondary, name);
         var (lost, promoted) = await LoseAndPromoteAsync(clusters, primary, secondary, name);
         await using var load = ClusterLoad.Start(secondary, $"{name}/after", _plan.Seed + 1, _cancellation);
@@ -109,6 +103,11 @@ public sealed class Round
             await primary.KillEverythingAsync();
             await load.AbortAsync();
             _say($"{primary.ClusterId} is dead");
+        }
+
+        if (_plan.ControlPlaneDiesAt is { } crashAt)
+        {
+            await secondary.CrashControlPlaneAsync(crashAt, _cancellation);
         }
 
         var promotion = await Promotion.RunAsync(secondary, _plan, $"{name}/probe", _cancellation);
