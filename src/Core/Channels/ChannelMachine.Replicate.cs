@@ -190,7 +190,7 @@ public sealed partial class ChannelMachine
         var (id, change) = (record.BroadcastId!.Value, content.Message.AlterReplicateConfig!);
         var map = ChannelMapping.Target(_gate.Configuration, position.ClusterId, ClusterId, position.Channel) is null ? change.Configuration : _gate.Configuration;
         var vchannel = ToHere(map, step.Gate, position, record.VChannel ?? position.Channel);
-        if (vchannel is not null && _broadcasts.Find(id, vchannel) is not null)
+        if (_broadcasts.Find(id, vchannel ?? HereBySuffix(position, record.VChannel)) is not null)
         {
             step.Ignored++;
             return null;
@@ -233,6 +233,9 @@ public sealed partial class ChannelMachine
     }
 
     // Of the record itself.
+    // Where a change that dropped this cluster stands: no configuration in force says which channels correspond, so that the same change again would look like any stranger's.
+    private string HereBySuffix(SourcePosition position, string? vchannel) => VChannels.MoveTo(vchannel ?? position.Channel, Channel);
+
     private static string? ToHere(ReplicateConfiguration? map, ReplicateGate gate, SourcePosition position, string vchannel) =>
         gate.ToHere(map, position.ClusterId, position.Channel, vchannel);
 
