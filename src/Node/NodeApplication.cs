@@ -2,6 +2,7 @@ using System.Net;
 using Baton.Node.Access;
 using Baton.Node.Answers;
 using Baton.Node.Broadcasts;
+using Baton.Node.Cdc;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
 using Baton.Node.Messages;
@@ -83,10 +84,12 @@ internal static class NodeApplication
         services.AddOptions<WalOptions>().BindConfiguration(WalOptions.Section).ValidateOnStart();
         services.AddOptions<ReplicaLogOptions>().BindConfiguration(ReplicaLogOptions.Section).ValidateOnStart();
         services.AddOptions<FollowSettings>().BindConfiguration(FollowSettings.Section).ValidateOnStart();
+        services.AddOptions<CdcSettings>().BindConfiguration(CdcSettings.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<StorageOptions>>(new SettingsOfOthers<StorageOptions>(o => BatonStorage.Open(o)));
         services.AddSingleton<IValidateOptions<WalOptions>>(new SettingsOfOthers<WalOptions>(o => o.Validate()));
         services.AddSingleton<IValidateOptions<ReplicaLogOptions>>(new SettingsOfOthers<ReplicaLogOptions>(o => o.Validate()));
         services.AddSingleton<IValidateOptions<FollowSettings>>(new SettingsOfOthers<FollowSettings>(o => o.Validate()));
+        services.AddSingleton<IValidateOptions<CdcSettings>>(new SettingsOfOthers<CdcSettings>(o => o.Validate()));
 
         // Leaving is a part of stopping, and what the host gives requests and logs to end stays as it is.
         services.Configure<HostOptions>(host => host.ShutdownTimeout += TimeSpan.FromMilliseconds(builder.Configuration.GetValue($"{NodeSettings.Section}:{nameof(NodeSettings.DrainTimeoutMs)}", new NodeSettings().DrainTimeoutMs)));
@@ -107,6 +110,7 @@ internal static class NodeApplication
         services.AddSingleton(s => new ControlPlaneClient(
             new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }),
             s.GetRequiredService<IOptions<NodeSettings>>(),
+            s.GetRequiredService<IOptions<ClusterSettings>>(),
             s.GetRequiredService<IOptions<ControlPlaneSettings>>(),
             s.GetRequiredService<NodeMetrics>()));
         services.AddSingleton<LeaderHints>();
@@ -128,5 +132,8 @@ internal static class NodeApplication
         services.AddSingleton<Drain>();
         services.AddSingleton<Membership>();
         services.AddHostedService(s => s.GetRequiredService<Membership>());
+        services.AddSingleton<TargetHttp>();
+        services.AddSingleton<CdcSurroundings>();
+        services.AddHostedService<CdcTasks>();
     }
 }

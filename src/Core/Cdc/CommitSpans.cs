@@ -53,7 +53,4 @@ public sealed class CommitSpans(long knownFromLsn)
         var first = _kept.FindIndex(k => k.CommitLsn > lsn);
         return first < 0 ? lsn + 1 : Math.Min(lsn + 1, _kept[first].BeginLsn);
     }
-
-    /// <summary>Nobody asks for a position below <paramref name="lsn"/> again.</summary>
-    public void Forget(long lsn) => _kept.RemoveAll(k => k.CommitLsn <= lsn);
 }

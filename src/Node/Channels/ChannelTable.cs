@@ -11,7 +11,11 @@ namespace Baton.Node.Channels;
 internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<ChannelTable> log)
 {
     private readonly ConcurrentDictionary<string, Slot> _slots = new(StringComparer.Ordinal);
+    private readonly DurableProgress _opened = new();
     private TaskCompletionSource<string> _trouble = NewTrouble();
+
+    /// <summary>Completes when the next channel is opened. Take it before looking at <see cref="Held"/>.</summary>
+    public Task Opened => _opened.Moved;
 
     /// <summary>The channel, led by this node.</summary>
     /// <exception cref="ApiException">NotLeader, with the leader where this node knows it.</exception>
@@ -148,6 +152,7 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
             slot.HasLed = true;
             slot.Current = led;
             slot.Watch = WatchAsync(slot, led);
+            _opened.Pulse();
             return led;
         }
         catch (WalTermRefusedException e)

@@ -173,6 +173,7 @@ internal sealed partial class LedChannel
             {
                 var applied = _machine.Apply(append.FirstLsn + i, records[i]);
                 _sizes.Apply(records[i]);
+                Cdc.Applied(append.FirstLsn + i, records[i]);
                 WatchExpiry(records[i]);
                 if (_sizes.Count > MaxSizesKept)
                 {

@@ -65,18 +65,17 @@ internal sealed partial class LedChannel
     }
 
     /// <summary>
-    /// The lowest LSN that is still needed; null where nothing may go. Committed readers read an open transaction back from its begin, and a broadcast
-    /// stays to be seen until the control plane knows of it. While other clusters replicate from this one nothing goes: how far they are is not known here.
-    /// Nor when it has just turned secondary: its new source sends the first record when it has taken this log up to that turn.
+    /// The lowest LSN that is still needed; null where nothing may go. Committed readers read an open transaction back from its begin, a broadcast stays to be seen until the control plane
+    /// knows of it, and other clusters need what they do not have yet. A channel that has just turned secondary keeps everything: its new source sends the first record when it has taken this log up to that turn.
     /// </summary>
     private long? NeededFromLsn(IReadOnlyList<PendingAck> owed)
     {
-        if (_machine is { Role: ClusterRole.Primary } or { Role: ClusterRole.Secondary, Checkpoint.TimeTick: 0 })
+        if (_machine is { Role: ClusterRole.Secondary, Checkpoint.TimeTick: 0 } || Cdc.NeededFromLsn(_machine.Configuration) is not { } cdc)
         {
             return null;
         }
 
-        var unconfirmed = _machine.LastConfirmedLsn + 1;
+        var unconfirmed = Math.Min(_machine.LastConfirmedLsn + 1, cdc);
         return owed.Count == 0 ? unconfirmed : Math.Min(unconfirmed, owed[0].Lsn);
     }
 

@@ -2,6 +2,7 @@ using Baton.Core.Api;
 using Baton.Core.Channels;
 using Baton.Core.Replication;
 using Baton.Node.Broadcasts;
+using Baton.Node.Cdc;
 using Baton.Node.Messages;
 using Baton.Node.Replicas.Feed;
 using Baton.Storage.Wal;
@@ -53,6 +54,9 @@ internal sealed partial class LedChannel : IAsyncDisposable
         _feed = new LeaderFeed(writer.LastDurableLsn);
         _snapshots = new SnapshotWorker(machine.Channel, around.SnapshotEveryRecords, around.SnapshotTurns, TakeSnapshotAsync, around.Metrics, around.Log);
         _expiry = new ExpiryWatch(EndExpiredAsync, around.Time);
+        Cdc = new ChannelCdc(
+            new CdcSource(machine.ClusterId, Name, Term, (first, last, token) => store.ReadAsync(machine.Channel, first, last, token), _progress, () => LastDurableLsn, () => machine.Configuration),
+            machine.LastLsn);
     }
 
     /// <summary>The channel.</summary>
@@ -60,6 +64,9 @@ internal sealed partial class LedChannel : IAsyncDisposable
 
     /// <summary>The term at which this node leads it.</summary>
     public long Term { get; }
+
+    /// <summary>What sends its records to other clusters.</summary>
+    public ChannelCdc Cdc { get; }
 
     /// <summary>It serves no more.</summary>
     public bool Ended => _end.Task.IsCompleted;
@@ -83,7 +90,8 @@ internal sealed partial class LedChannel : IAsyncDisposable
     public static ChannelStatus NotLed(string channel) => new(channel, "none", 0, 0, 0, ClusterRole.Standalone, null, [], 0);
 
     /// <summary>What a heartbeat says of it. Waits for nothing, not even for a change of configuration that is being written.</summary>
-    public HeartbeatChannel Heartbeat() => new(Name, Term, LeaderRole, LastDurableLsn, Volatile.Read(ref _confirmedLsn));
+    public HeartbeatChannel Heartbeat() =>
+        new(Name, Term, LeaderRole, LastDurableLsn, Volatile.Read(ref _confirmedLsn)) { Cdc = Cdc.Progress() is { Count: > 0 } progress ? progress : null };
 
     /// <summary>Where it stands. Waits for the channel's turn and for nothing else: a log that is full or slow is when somebody looks.</summary>
     public async Task<ChannelStatus> StatusAsync()
@@ -140,6 +148,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         End(LeadershipEnd.Closed);
+        await Cdc.DisposeAsync();
         await _snapshots.DisposeAsync();
         await _expiry.DisposeAsync();
         await _exclusive.WaitAsync();
@@ -193,6 +202,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
         if (_end.TrySetResult(end))
         {
             _around.Metrics.LeadershipEnded(end);
+            Cdc.Stop();
             _progress.Pulse();
             _feed.End();
         }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Node.Settings;
@@ -13,14 +14,18 @@ internal sealed class ControlPlaneClient
     /// <summary>Joining again makes what this node has opened since void, so a slow answer is waited for.</summary>
     private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(15);
 
+    private const string CdcPath = "api/cdc-tasks";
+
     private readonly HttpClient _http;
     private readonly TimeSpan _timeout;
     private readonly string _nodePath;
+    private readonly AuthenticationHeaderValue _clusterSecret;
     private readonly NodeMetrics _metrics;
 
-    public ControlPlaneClient(HttpClient http, IOptions<NodeSettings> node, IOptions<ControlPlaneSettings> controlPlane, NodeMetrics metrics)
+    public ControlPlaneClient(HttpClient http, IOptions<NodeSettings> node, IOptions<ClusterSettings> cluster, IOptions<ControlPlaneSettings> controlPlane, NodeMetrics metrics)
     {
         (_http, _metrics) = (http, metrics);
+        _clusterSecret = new AuthenticationHeaderValue("Bearer", cluster.Value.Secret);
         var url = controlPlane.Value.Url!;
         _http.BaseAddress = url.AbsolutePath.EndsWith('/') ? url : new Uri(url.AbsoluteUri + "/");
         _http.Timeout = Timeout.InfiniteTimeSpan;
@@ -54,6 +59,18 @@ internal sealed class ControlPlaneClient
 
     /// <summary>Who leads what.</summary>
     public Task<RouteView> RouteAsync(CancellationToken ct) => CountedAsync("route", SendAsync<RouteView>(HttpMethod.Get, "api/route", null, _timeout, r => r.Channels is not null, ct));
+
+    /// <summary>What the channels of this cluster send to which others, with the tokens that it takes.</summary>
+    public Task<CdcTasksView> CdcTasksAsync(CancellationToken ct) => CountedAsync(
+        "cdc-tasks",
+        SendAsync<CdcTasksView>(HttpMethod.Get, CdcPath, null, _timeout, t => t.Tasks?.All(task => task is { Channel: not null, TargetCluster: not null, TargetChannel: not null, Uri: not null }) == true, ct));
+
+    /// <summary>Says what the leader of a source channel learnt. Repeating it changes nothing.</summary>
+    public async Task ReportCdcAsync(string channel, string targetCluster, CdcReport report, CancellationToken ct)
+    {
+        using var limit = Limit(_timeout, ct);
+        using var answer = await CountedAsync("cdc-report", SendAsync(HttpMethod.Post, $"{CdcPath}/{channel}/{targetCluster}/report", report, limit.Token, ct));
+    }
 
     private static bool AreWhole(IReadOnlyList<Assignment>? assignments) => assignments?.All(a => a is { Channel: not null, Role: not null }) == true;
 
@@ -101,6 +118,12 @@ internal sealed class ControlPlaneClient
     private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body, CancellationToken limit, CancellationToken ct)
     {
         using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative));
+        if (path.StartsWith(CdcPath, StringComparison.Ordinal))
+        {
+            // A function key alone is not enough where tokens are shown, or nodes believed.
+            request.Headers.Authorization = _clusterSecret;
+        }
+
         if (body is not null)
         {
             // Buffered, so that a Content-Length goes out: the Functions host loses chunked bodies.

@@ -9,7 +9,10 @@ internal sealed class LabelledCounts<TLabels>
     private readonly ConcurrentDictionary<TLabels, Count> _counts = new();
 
     /// <summary>One more.</summary>
-    public void Add(TLabels labels) => _counts.GetOrAdd(labels, static _ => new Count()).Increment();
+    public void Add(TLabels labels) => Add(labels, 1);
+
+    /// <summary>So many more.</summary>
+    public void Add(TLabels labels, long more) => _counts.GetOrAdd(labels, static _ => new Count()).Add(more);
 
     /// <summary>Where all stand.</summary>
     public IEnumerable<(TLabels Labels, long Value)> Read() => _counts.Select(c => (c.Key, c.Value.Value));
@@ -20,6 +23,6 @@ internal sealed class LabelledCounts<TLabels>
 
         public long Value => Volatile.Read(ref _value);
 
-        public void Increment() => Interlocked.Increment(ref _value);
+        public void Add(long more) => Interlocked.Add(ref _value, more);
     }
 }

@@ -26,6 +26,9 @@ internal sealed class NodeMetrics
     /// <summary>Requests.</summary>
     public RequestMetrics Requests { get; } = new();
 
+    /// <summary>Change data capture.</summary>
+    public CdcMetrics Cdc { get; } = new();
+
     /// <summary>Snapshots that failed.</summary>
     public long SnapshotsFailed => Volatile.Read(ref _snapshotsFailed);
 
@@ -104,6 +107,7 @@ internal sealed class NodeMetrics
         Family(text, "baton_node_log_queued_bytes", "gauge", "Bytes that wait for the storage.", held.Select(c => (c.Name, c.QueuedBytes)));
         Family(text, "baton_node_broadcast_acks_pending", "gauge", "Acks of replicated broadcasts on their way to the control plane.", held.Select(c => (c.Name, (long)c.PendingAcks)));
         Replicas(text, held, replicas);
+        Cdc.PrintTo(text, held);
         ProcessMetrics.PrintTo(text, _time.GetUtcNow());
         return text.ToString();
     }

@@ -62,18 +62,5 @@ public sealed class CommitSpansTests
         Assert.Equal(35, spans.NeededBehind(35));
     }
 
-    [Fact]
-    public void What_nobody_asks_for_again_is_not_kept()
-    {
-        var spans = new CommitSpans(0);
-        Commit(spans, 10, 5);
-        Commit(spans, 20, 15);
-
-        spans.Forget(10);
-
-        Assert.Equal(1, spans.Kept);
-        Assert.Equal(15, spans.NeededBehind(16));
-    }
-
     private static void Commit(CommitSpans spans, long lsn, long begin) => spans.Take(lsn, new WalRecord { Type = WalRecordType.TxnCommit, TimeTick = lsn, TxnId = begin, TxnBeginLsn = begin });
 }

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace Baton.Node.Tests.Harness;
 
 /// <summary>A control plane whose answers the test writes: it gives out what it is told to assign, and remembers what it was told.</summary>
-internal sealed class ScriptedControlPlane : IAsyncDisposable
+internal sealed partial class ScriptedControlPlane : IAsyncDisposable
 {
     public const string Key = "function-key-of-the-test";
 
@@ -91,6 +91,11 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
     {
         app.Use((context, next) =>
         {
+            if (IsForOtherClusters(context.Request))
+            {
+                return next(context);
+            }
+
             if (context.Request.Headers["x-functions-key"] != Key || (context.Request.Method != "GET" && context.Request.ContentLength is null))
             {
                 context.Response.StatusCode = 401;
@@ -153,5 +158,6 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
             return Results.Ok();
         });
         app.MapGet("/api/route", () => Results.Json(Route, BatonJson.Options));
+        MapCdc(app);
     }
 }

@@ -3,6 +3,7 @@ using System.Text;
 using Azure.Storage.Blobs;
 using Azure.Storage.Blobs.Specialized;
 using Baton.Core.Api;
+using Baton.Core.Replication;
 using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Snapshots;
@@ -209,6 +210,9 @@ public sealed class OpeningFromSnapshotTests(NodeFixture fixture)
         var channel = NodeFixture.NewChannel();
         var pair = Pair.Of(channel);
         await using var plane = await ScriptedControlPlane.StartAsync();
+
+        // No tasks: what it had to send has been sent.
+        plane.Replication = new ReplicateStanding(1, Replicates: true);
         (string, string)[] settings = [Every100, ("Wal:MaxSegmentBlocks", "3"), ("Wal:RetainBytes", "0"), ("Wal:SnapshotsKept", "1")];
         await using var node = await TestNode.LeadingAsync(fixture, plane, channel, settings: settings);
         await TestNode.OkAsync<ControlResponse>(pair.ChangeAsync(node, 1, pair.Replicated));
