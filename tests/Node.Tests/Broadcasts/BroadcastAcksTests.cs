@@ -128,6 +128,7 @@ public sealed class BroadcastAcksTests
         public Scene() => _client = new ControlPlaneClient(
             new HttpClient(this),
             Options.Create(new NodeSettings { Id = "node-1", ControlPlaneTimeoutMs = 60_000 }),
+            Options.Create(new ClusterSettings { Id = "a", Secret = "secret-of-the-test" }),
             Options.Create(new ControlPlaneSettings { Url = new Uri("http://control.example"), Key = "key" }),
             new NodeMetrics(TimeProvider.System));
 
