@@ -186,7 +186,7 @@ internal sealed partial class CdcRunner : IAsyncDisposable
     [LoggerMessage(Level = LogLevel.Critical, Message = "CDC of channel {Channel} to cluster {Target} is broken until the channel is led elsewhere")]
     private static partial void LogBroken(ILogger log, Exception exception, string channel, string target);
 
-    [LoggerMessage(Level = LogLevel.Debug, Message = "CDC of channel {Channel} to cluster {Target}: a report failed: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "CDC of channel {Channel} to cluster {Target}: a report was not taken and comes again: {Reason}")]
     private static partial void LogReportFailed(ILogger log, string channel, string target, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "CDC of channel {Channel} to cluster {Target}: a report of the task of broadcast {BroadcastId} is late: {Reason}")]

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Baton.Core.Api;
+using Baton.Core.Replication;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Cdc;
@@ -176,7 +177,7 @@ internal sealed class TargetClient(TargetHttp http, CdcTaskView task, string clu
         return (status switch
         {
             401 or 403 => TargetAnswer.Refused("unauthorized", $"{reason} (the token of cluster {task.TargetCluster} in the configuration must be its Cluster:ReplicationSecret)"),
-            409 when problem?.Departure is { From: { } from } departure && IsThis(from) => new TargetAnswer(TargetOutcome.Departed, "departed", reason) { Departure = departure },
+            409 when problem?.Departure is { From: not null } departure && IsOfThisTask(departure) => new TargetAnswer(TargetOutcome.Departed, "departed", reason) { Departure = departure },
             409 => TargetAnswer.Refused("refused", reason),
             421 => TargetAnswer.Retry("not_leader", reason),
             408 => TargetAnswer.Retry("timeout", reason),
@@ -186,8 +187,11 @@ internal sealed class TargetClient(TargetHttp http, CdcTaskView task, string clu
         }, status == 421 && problem?.Leader?.Endpoint is { IsAbsoluteUri: true } hint ? hint : null);
     }
 
-    private bool IsThis(Core.Replication.ReplicateCheckpoint from) =>
-        string.Equals(from.ClusterId, clusterId, StringComparison.Ordinal) && string.Equals(from.Channel, task.Channel, StringComparison.Ordinal);
+    // A departure ends the task for good, so one that is about something else is a refusal like any other.
+    private bool IsOfThisTask(ReplicateDeparture departure) =>
+        string.Equals(departure.By, task.TargetCluster, StringComparison.Ordinal)
+        && string.Equals(departure.From.ClusterId, clusterId, StringComparison.Ordinal)
+        && string.Equals(departure.From.Channel, task.Channel, StringComparison.Ordinal);
 
     private static async Task<Problem?> ProblemOfAsync(HttpResponseMessage answer, CancellationToken ct)
     {
