@@ -8,6 +8,7 @@ public sealed class ClusterLoad : IAsyncDisposable
 {
     private readonly CancellationTokenSource _finish = new();
     private readonly CancellationTokenSource _abort;
+    private readonly IReadOnlyList<Task> _each;
     private readonly Task _writers;
     private readonly LocalCluster _cluster;
 
@@ -21,20 +22,21 @@ public sealed class ClusterLoad : IAsyncDisposable
         {
             for (var i = 1; i <= 2; i++)
             {
-                var messages = new MessageWriter(leaders, Recorder, Pace(), channel, Name($"{channel}/m{i}"));
+                var messages = new MessageWriter(leaders, Recorder, Pace(), channel, Name($"{channel}.m{i}"));
                 writers.Add(() => messages.RunAsync(_finish.Token, _abort.Token));
             }
 
-            var transactions = new TransactionWriter(leaders, Recorder, Pace(), channel, Name($"{channel}/t"));
+            var transactions = new TransactionWriter(leaders, Recorder, Pace(), channel, Name($"{channel}.t"));
             writers.Add(() => transactions.RunAsync(_finish.Token, _abort.Token));
         }
 
         var broadcasts = new BroadcastWriter(cluster, Recorder, Pace(), Name("b"));
         writers.Add(() => broadcasts.RunAsync(_finish.Token, _abort.Token));
-        _writers = Task.WhenAll(writers.Select(Task.Run));
+        _each = [.. writers.Select(Task.Run)];
+        _writers = Task.WhenAll(_each);
 
         LoadPace Pace() => new(unchecked((seed * 31) + writers.Count));
-        string Name(string writer) => string.Create(CultureInfo.InvariantCulture, $"{name}/{writer}");
+        string Name(string writer) => string.Create(CultureInfo.InvariantCulture, $"{name}.{writer}");
     }
 
     /// <summary>What the writers know.</summary>
@@ -57,7 +59,7 @@ public sealed class ClusterLoad : IAsyncDisposable
     /// <summary>Waits until on every channel so many messages and one transaction have been acknowledged, and one broadcast taken on.</summary>
     public Task WaitForAsync(int messages, TimeSpan timeout, CancellationToken cancellationToken) => ClusterClient.UntilAsync(
         $"the load on {_cluster.ClusterId} has had {messages} messages and a transaction acknowledged on every channel, and a broadcast",
-        () => Task.FromResult(
+        () => _each.FirstOrDefault(w => w.IsFaulted) is { } failed ? throw new InvalidOperationException($"A writer failed: {failed.Exception!.GetBaseException().Message}", failed.Exception) : Task.FromResult(
             Recorder.Broadcasts.Count > 0
             && _cluster.Channels.All(c => Recorder.Messages.Count(m => m.Channel == c && m.Written == Written.Surely) >= messages
                 && Recorder.Transactions.Any(t => t.Channel == c && t.Written == Written.Surely))),

@@ -33,7 +33,8 @@ internal sealed class LeaderClient(ClusterClient cluster)
                 Forget(channel, answer.Problem?.Leader);
             }
 
-            return answer;
+            // A load that is refused for its own fault would wait for ever for what cannot come.
+            return answer.Status is 400 or 401 ? throw new InvalidOperationException($"{method} {channel}/{path}: {answer.Status} {answer.Problem?.Detail}") : answer;
         }
         catch (Exception e) when (e is HttpRequestException or IOException or ApiAnswerException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {

@@ -69,7 +69,7 @@ public sealed class Round
         var name = string.Create(CultureInfo.InvariantCulture, $"g{generation}");
         await NormalOperationAsync(primary, secondary, name);
         var (lost, promoted) = await LoseAndPromoteAsync(clusters, primary, secondary, name);
-        await using var load = ClusterLoad.Start(secondary, $"{name}/after", _plan.Seed + 1, _cancellation);
+        await using var load = ClusterLoad.Start(secondary, $"{name}.after", _plan.Seed + 1, _cancellation);
         var salvaged = await ReturnAsync(clusters, primary, secondary, lost);
         await AttachAsync(clusters, primary, secondary, load);
         _promotions.Add(promoted with { Salvaged = salvaged });
@@ -78,7 +78,7 @@ public sealed class Round
     /// <summary>1. Load for a while, then rest: the secondary has all of it.</summary>
     private async Task NormalOperationAsync(LocalCluster primary, LocalCluster secondary, string name)
     {
-        await using var load = ClusterLoad.Start(primary, $"{name}/normal", _plan.Seed, _cancellation);
+        await using var load = ClusterLoad.Start(primary, $"{name}.normal", _plan.Seed, _cancellation);
         await load.WaitForAsync(_plan.MessagesFirst, TwoClusters.Patience, _cancellation);
         await load.FinishAsync(TwoClusters.Patience);
         var pairs = await TwoClusters.CaughtUpAsync(primary, secondary, _cancellation);
@@ -92,7 +92,7 @@ public sealed class Round
     /// <summary>2. Load again, kills under it, the primary lost at its moment, the secondary promoted.</summary>
     private async Task<(Recorder Lost, PromotionFigures Figures)> LoseAndPromoteAsync(TwoClusters clusters, LocalCluster primary, LocalCluster secondary, string name)
     {
-        await using var load = ClusterLoad.Start(primary, $"{name}/lost", _plan.Seed, _cancellation);
+        await using var load = ClusterLoad.Start(primary, $"{name}.lost", _plan.Seed, _cancellation);
         await using var lag = await LagWatch.StartAsync(secondary, load.Recorder, _cancellation);
         await load.WaitForAsync(_plan.MessagesFirst, TwoClusters.Patience, _cancellation);
         await KillNodesAsync(primary, secondary);
@@ -110,7 +110,7 @@ public sealed class Round
             await secondary.CrashControlPlaneAsync(crashAt, _cancellation);
         }
 
-        var promotion = await Promotion.RunAsync(secondary, _plan, $"{name}/probe", _cancellation);
+        var promotion = await Promotion.RunAsync(secondary, _plan, $"{name}.probe", _cancellation);
         Find("promotion", promotion.Findings);
         var (p50, max) = lag.Lag();
         _say(string.Create(CultureInfo.InvariantCulture, $"{secondary.ClusterId} is promoted: {promotion.Elapsed.TotalMilliseconds:0} ms, first writes everywhere after {promotion.FirstWrite.TotalMilliseconds:0} ms"));
