@@ -97,8 +97,10 @@ internal static class ChaosCommand
         var slow = f is { Undisturbed: true, FirstWriteMs: > PromisedFirstWriteMs } ? "  [yellow](more than two seconds)[/]" : string.Empty;
         console.MarkupLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"[green]✓[/] round {number}, {f.Promoted} promoted: lag p50 {f.LagP50Ms:0} ms, max {f.LagMaxMs:0} ms; promotion {f.PromotionMs:0} ms; first write {f.FirstWriteMs:0} ms{slow}; {f.RolledBack} rolled back, {f.Supplemented} supplemented, {f.Salvaged} to salvage; {f.Messages} messages before"));
+            $"[green]✓[/] round {number}, {f.Promoted} promoted: lag p50 {f.LagP50Ms:0} ms, max {f.LagMaxMs:0} ms; promotion {f.PromotionMs:0} ms; first write {f.FirstWriteMs:0} ms{slow}; {Told(f.RolledBack)} rolled back, {Told(f.Supplemented)} supplemented, {f.Salvaged} to salvage; {f.Messages} messages before"));
     }
+
+    private static string Told(int? count) => count?.ToString(CultureInfo.InvariantCulture) ?? "?";
 
     private static void PrintFailure(IAnsiConsole console, int seed, int number, string folder, RoundResult result)
     {
@@ -135,8 +137,8 @@ internal static class ChaosCommand
         Row("first write after the call, undisturbed, median (ms)", Median(undisturbed.Select(p => p.FirstWriteMs)));
         Row("the same, the slowest (ms)", undisturbed.Count == 0 ? 0 : undisturbed.Max(p => p.FirstWriteMs));
         Row("of these above two seconds", undisturbed.Count(p => p.FirstWriteMs > PromisedFirstWriteMs));
-        Row("transactions rolled back", promotions.Sum(p => p.RolledBack));
-        Row("broadcasts supplemented", promotions.Sum(p => p.Supplemented));
+        Row("transactions rolled back, where the answer was not lost", promotions.Sum(p => p.RolledBack ?? 0));
+        Row("broadcasts supplemented, likewise", promotions.Sum(p => p.Supplemented ?? 0));
         Row("records listed for salvage", promotions.Sum(p => p.Salvaged));
         Row("findings", 0);
         console.WriteLine();

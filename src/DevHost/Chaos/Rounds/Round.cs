@@ -125,7 +125,7 @@ public sealed class Round
         var undisturbed = _plan is { ControlPlaneDiesAt: null, NodeDuringPromotion: null };
         return (load.Recorder, new PromotionFigures(
             secondary.ClusterId, acknowledged, p50, max, promotion.Elapsed.TotalMilliseconds, promotion.FirstWrite.TotalMilliseconds, undisturbed,
-            promotion.Report?.TransactionsRolledBack ?? 0, promotion.Report?.BroadcastsSupplemented ?? 0, 0));
+            promotion.Report?.TransactionsRolledBack, promotion.Report?.BroadcastsSupplemented, 0));
     }
 
     /// <summary>3. The former primary is back, or has lived on, and learns what happened.</summary>
