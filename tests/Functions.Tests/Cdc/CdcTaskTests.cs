@@ -24,15 +24,10 @@ public sealed class CdcTaskTests(AzuriteFixture azurite)
         var written = 0;
         plane.Storage.Before = async call =>
         {
-            if (call == "POST $batch")
-            {
-                written++;
-            }
-
             if (call.EndsWith(" ReplicateConfig", StringComparison.Ordinal) && !call.StartsWith("GET", StringComparison.Ordinal))
             {
                 plane.Storage.Before = null;
-                Assert.Equal(1, written);
+                written = (await plane.Get<CdcTaskStore>().ListAsync(default)).Count;
                 before = await plane.TasksAsync();
             }
         };
@@ -42,6 +37,7 @@ public sealed class CdcTaskTests(AzuriteFixture azurite)
         var broadcast = Assert.Single(await plane.Broadcasts.ListAsync(null, 10, default));
         var after = await plane.TasksAsync();
         Assert.Empty(before!.Tasks);
+        Assert.Equal(2, written);
         Assert.Equal(1, after.Version);
         Assert.Equal(["ch1 a x1", "ch2 a x2"], after.Tasks.Select(t => $"{t.Channel} {t.TargetCluster} {t.TargetChannel}"));
         Assert.Equal([broadcast.Acks["ch1_vcontrol"].Lsn, broadcast.Acks["ch2"].Lsn], after.Tasks.Select(t => t.StartLsn));
@@ -115,7 +111,7 @@ public sealed class CdcTaskTests(AzuriteFixture azurite)
 
         var attached = await plane.TasksAsync();
         Assert.Equal([forced["ch1_vcontrol"].Lsn + 1, forced["ch2"].Lsn + 1], attached.Tasks.Select(t => t.StartLsn));
-        Assert.All(attached.Tasks, t => Assert.True(t.ConfigLsn > t.StartLsn));
+        Assert.All(attached.Tasks, t => Assert.True(t.ConfigLsn >= t.StartLsn));
 
         // Used once: what is between the promotion and this is there by now.
         await plane.ReportAsync("ch1", "a", new CdcReport(attached.Tasks[0].BroadcastId, Ended: true));
