@@ -6,6 +6,7 @@ using Baton.Core.Broadcasts;
 using Baton.Core.Operations;
 using Baton.Core.Replication;
 using Baton.Core.Wal;
+using Baton.DevHost.Chaos;
 using Baton.DevHost.Clusters;
 using Baton.DevHost.Commands;
 
@@ -105,8 +106,8 @@ internal sealed class PromotionDemo
         var configuration = new ReplicateConfiguration([_entryA, _entryB], new([new("a", "b")]));
         foreach (var cluster in new[] { _b, _a })
         {
-            var answer = await cluster.Client.UpdateReplicateConfigurationAsync(new(configuration), _cancellation);
-            _narrator.Say($"PUT /api/replicate-configuration to {cluster.ClusterId}: {answer.Value.Outcome}, version {answer.Value.Meta.Version}");
+            var answer = await TwoClusters.AppliedAsync(cluster, new(configuration, WaitMs: 60_000), _cancellation);
+            _narrator.Say($"PUT /api/replicate-configuration to {cluster.ClusterId}: {answer.Outcome}, version {answer.Meta.Version}");
         }
 
         _narrator.Observe("Role of a", ClusterRole.Primary, (await _a.Client.ReplicateConfigurationAsync(_cancellation)).Role);
