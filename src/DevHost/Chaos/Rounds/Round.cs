@@ -122,7 +122,7 @@ public sealed class Round
         }
 
         var acknowledged = load.Recorder.Messages.Count(m => m.Written == Written.Surely);
-        var undisturbed = _plan is { ControlPlaneDiesAt: null, NodeDuringPromotion: null };
+        var undisturbed = _plan is { ControlPlaneDiesAt: null, NodeDuringPromotion: null, NodeOfSecondary: null };
         return (load.Recorder, new PromotionFigures(
             secondary.ClusterId, acknowledged, p50, max, promotion.Elapsed.TotalMilliseconds, promotion.FirstWrite.TotalMilliseconds, undisturbed,
             promotion.Report?.TransactionsRolledBack, promotion.Report?.BroadcastsSupplemented, 0));

@@ -7,7 +7,7 @@ namespace Baton.DevHost.Chaos.Rounds;
 /// <param name="LagMaxMs">The largest.</param>
 /// <param name="PromotionMs">From the call to the end of the operation.</param>
 /// <param name="FirstWriteMs">From the call until every channel has accepted a write.</param>
-/// <param name="Undisturbed">Nothing of the promoted cluster was killed meanwhile: then the first write is to come within two seconds.</param>
+/// <param name="Undisturbed">Nothing of the promoted cluster was killed before or meanwhile: then the first write is to come within two seconds.</param>
 /// <param name="RolledBack">Transactions that the promotion ended; null where its answer was lost with the control plane.</param>
 /// <param name="Supplemented">Broadcasts that it completed; null likewise.</param>
 /// <param name="Salvaged">Records that only the former primary has.</param>
