@@ -92,9 +92,10 @@ internal sealed partial class CdcRunner : IAsyncDisposable
         }
     }
 
+    /// <summary>Stops it and waits for that. Again, it does nothing: tasks may be heard of when the channel has been closed already.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync();
+        Stop();
         await _work;
         _stop.Dispose();
     }

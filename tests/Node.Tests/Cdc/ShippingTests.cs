@@ -1,4 +1,6 @@
 using Baton.Core.Api;
+using Baton.Node.Cdc;
+using Baton.Node.Channels;
 using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Cdc;
@@ -102,6 +104,24 @@ public sealed class ShippingTests(NodeFixture fixture)
         await scene.AreSameAsync();
         await Eventually.HoldsAsync(
             async () => (await old.Client.GetStringAsync(new Uri("metrics", UriKind.Relative))).Contains("baton_cdc_tasks{phase=\"shipping\"} 0", StringComparison.Ordinal), "the old leader has no task");
+    }
+
+    [Fact]
+    public async Task Tasks_that_are_heard_of_when_the_channel_is_closed_already_change_nothing()
+    {
+        await using var scene = await CdcScene.SetAsync(fixture);
+        await scene.ReplicateAsync();
+        await scene.StandsAsync(CdcPhase.Shipping);
+        var services = scene.Source.Services;
+        var table = (ChannelTable)services.GetService(typeof(ChannelTable))!;
+        var led = table.Find(scene.SourceChannel)!;
+        await table.CloseAsync(scene.SourceChannel, led.Term);
+
+        // As by an answer that was long on its way: whoever asked for it takes the node along when this throws.
+        var around = (CdcSurroundings)services.GetService(typeof(CdcSurroundings))!;
+        await led.Cdc.FollowAsync([], around);
+        await led.Cdc.FollowAsync([scene.TaskAs(CdcTaskState.Running)], around);
+        Assert.Empty(led.Cdc.Progress());
     }
 
     [Fact]
