@@ -66,9 +66,10 @@ internal sealed class TargetClient(TargetHttp http, CdcTaskView task, string clu
             _leader = hint;
         }
 
-        // Who only has too much to do still leads.
-        _lastLeader = answer.Outcome == TargetOutcome.Taken ? _leader : _lastLeader;
-        _leader = answer.Outcome == TargetOutcome.Retry && answer.Kind != "overloaded" ? null : _leader;
+        // Who only has too much to do still leads. Who takes nothing may have been replaced without knowing it, and would say the same for ever; or something else has its address by now.
+        var leads = answer.Outcome is TargetOutcome.Taken or TargetOutcome.Departed || answer.Kind == "overloaded";
+        _lastLeader = leads || answer.Kind == "refused" ? _leader : _lastLeader;
+        _leader = leads ? _leader : null;
         return answer;
     }
 

@@ -55,6 +55,25 @@ public sealed class TargetClientTests
         Assert.Equal(3, one.Asked + two.Asked);
     }
 
+    [Theory]
+    [InlineData(404)]
+    [InlineData(401)]
+    [InlineData(409)]
+    [InlineData(503)]
+    public async Task Who_took_something_once_and_takes_nothing_now_is_not_asked_for_ever(int status)
+    {
+        // It was replaced and does not know it, or its address is somebody else's by now.
+        var replaced = false;
+        await using var other = await Cluster.StartAsync(_ => Results.Json(new ReplicateResponse(0, 0, null, 0), BatonJson.Options));
+        await using var first = await Cluster.StartAsync(_ => replaced ? Problem(status) : Results.Json(new ReplicateResponse(0, 0, null, 0), BatonJson.Options));
+        Assert.Equal(TargetOutcome.Taken, (await first.AskAsync()).Outcome);
+        (replaced, first.Leads) = (true, other.Address);
+        Assert.NotEqual(TargetOutcome.Taken, (await first.AskAsync()).Outcome);
+
+        Assert.Equal(TargetOutcome.Taken, (await first.AskAsync()).Outcome);
+        Assert.Equal((2, 1), (first.Asked, other.Asked));
+    }
+
     [Fact]
     public async Task Only_a_departure_of_this_task_is_one()
     {
@@ -116,6 +135,9 @@ public sealed class TargetClientTests
 
         public Uri Address => new(_app.Urls.First());
 
+        /// <summary>Who leads by the route; itself where that is null.</summary>
+        public Uri? Leads { get; set; }
+
         public int Asked { get; private set; }
 
         public List<string> Tokens { get; } = [];
@@ -130,7 +152,7 @@ public sealed class TargetClientTests
             var app = builder.Build();
             var cluster = new Cluster(app);
             app.MapGet("/api/replication/route", () => Results.Json(
-                new RouteView(1, new Dictionary<string, RouteEntry>(StringComparer.Ordinal) { ["b-0"] = new(cluster.Address, "n1", 1) }), BatonJson.Options));
+                new RouteView(1, new Dictionary<string, RouteEntry>(StringComparer.Ordinal) { ["b-0"] = new(cluster.Leads ?? cluster.Address, "n1", 1) }), BatonJson.Options));
             app.MapPost("/channels/b-0/replicate", (HttpContext context) =>
             {
                 cluster.Asked++;
