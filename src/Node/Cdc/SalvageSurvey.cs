@@ -11,6 +11,7 @@ internal delegate Task<bool?> AskForBroadcast(ReadMessage message, CancellationT
 /// <summary>
 /// Looks through the log behind a departure for what the promoted cluster lacks: what would be sent from there on, but for begins, commits and changes of configuration, and but for the
 /// broadcasts that the target has from elsewhere. Such a broadcast may reach it later, so those that it lacks are asked about again; when one has come, the log is looked through anew.
+/// It looks no further than a configuration without the direction: what follows was never to go there, and is the target's own where that has become the source.
 /// </summary>
 internal sealed class SalvageSurvey
 {
@@ -27,6 +28,7 @@ internal sealed class SalvageSurvey
     private SalvageRanges _ranges;
     private DeliveryOrder _order;
     private long _passed;
+    private bool _ended;
 
     /// <param name="source">The channel.</param>
     /// <param name="terms">The direction.</param>
@@ -45,7 +47,7 @@ internal sealed class SalvageSurvey
     /// <summary>Goes on to the present end of the log, and lists everything found.</summary>
     public async Task<SalvageList> LookAsync(CancellationToken ct)
     {
-        while (_source.LastDurableLsn() is var last && _passed < last)
+        while (!_ended && _source.LastDurableLsn() is var last && _passed < last)
         {
             try
             {
@@ -99,7 +101,7 @@ internal sealed class SalvageSurvey
     {
         if (broadcasts > 0)
         {
-            (_ranges, _order, _passed) = (new SalvageRanges(_departureLsn), NewOrder(), _departureLsn);
+            (_ranges, _order, _passed, _ended) = (new SalvageRanges(_departureLsn), NewOrder(), _departureLsn, false);
         }
 
         return broadcasts > 0;
@@ -125,7 +127,12 @@ internal sealed class SalvageSurvey
                     // A record counts whole or not at all, so that a look that fails within one can go on.
                     found.ForEach(_ranges.Add);
                     found.Clear();
-                    _passed = step.Lsn;
+                    (_passed, _ended) = (step.Lsn, step.Ends);
+                    if (_ended)
+                    {
+                        return;
+                    }
+
                     break;
                 default:
                     break;

@@ -102,6 +102,27 @@ public sealed class EndingTests(NodeFixture fixture)
     }
 
     [Fact]
+    public async Task What_comes_from_the_promoted_cluster_is_not_listed_as_lacking_there()
+    {
+        await using var scene = await CdcScene.SetAsync(fixture);
+        await scene.ConfigureTargetAsync(scene.ToB);
+        var config = (await scene.ConfigureSourceAsync(scene.ToB)).Ack.Lsn;
+        var only = (await scene.Source.AppendAsync(scene.SourceChannel, "only here")).LastLsn;
+
+        // It is attached to the promoted cluster, and gets its records before it hears that the task has ended.
+        var back = new ReplicateConfiguration([scene.ClusterA, scene.ClusterB], new ReplicateTopology([new ReplicateEdge("b", "a")]));
+        await scene.ConfigureSourceAsync(back);
+        var taken = new ReadMessage(5, 50, WalRecordType.Message, null, null, [1], null, null, null);
+        await TestNode.OkAsync<ReplicateResponse>(scene.Source.PostAsync(
+            $"channels/{scene.SourceChannel}/replicate", new ReplicateRequest("b", scene.TargetChannel, [taken]), scene.Source.Control));
+        var departure = new ReplicateDeparture("b", 9, new ReplicateCheckpoint("a", scene.SourceChannel, config, 1));
+        scene.Run(scene.TaskAs(CdcTaskState.Superseded) with { StartLsn = config, ConfigLsn = config, Departure = departure });
+
+        await Eventually.HoldsAsync(() => !scene.SourcePlane.Reports.IsEmpty, "what it lacks is reported");
+        Assert.Equal([new SalvageRange(only, only, 1)], Assert.Single(scene.SourcePlane.Reports).Report.Salvage!.Ranges);
+    }
+
+    [Fact]
     public async Task A_task_that_is_superseded_already_goes_on_listing_and_sends_nothing()
     {
         await using var scene = await CdcScene.SetAsync(fixture);
