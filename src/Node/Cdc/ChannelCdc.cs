@@ -54,8 +54,9 @@ internal sealed class ChannelCdc(CdcSource source, long openedLsn) : IAsyncDispo
                 return long.MaxValue;
             }
 
-            if (!_heard || ReplicateRoles.TargetsOf(configuration, source.ClusterId).Any(t => !_runners.ContainsKey(t)))
+            if (!_heard || ReplicateRoles.TargetsOf(configuration, source.ClusterId).Any(t => !_runners.TryGetValue(t, out var runner) || runner.Over))
             {
+                // One that is over is of an earlier direction: the configuration has made it anew, and the next task needs the log from there on.
                 return null;
             }
 

@@ -1,6 +1,7 @@
 using Baton.Core.Api;
 using Baton.Core.Replication;
 using Baton.Core.Wal;
+using Baton.Node.Channels;
 using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Cdc;
@@ -32,6 +33,11 @@ public sealed class EndingTests(NodeFixture fixture)
         var (channel, target, report) = Assert.Single(scene.SourcePlane.Reports);
         Assert.Equal((scene.SourceChannel, "b", new CdcReport(1, Ended: true)), (channel, target, report));
         Assert.Equal(end, scene.Door.Lsns[^1]);
+        var led = ((ChannelTable)scene.Source.Services.GetService(typeof(ChannelTable))!).Find(scene.SourceChannel)!;
+        Assert.Equal(long.MaxValue, led.Cdc.NeededFromLsn(scene.AloneA));
+
+        // A configuration that makes the direction anew is in force on the channel before its task is heard of.
+        Assert.Null(led.Cdc.NeededFromLsn(scene.ToB));
         Assert.Equal(ClusterRole.Standalone, (await scene.Target.StatusAsync(scene.TargetChannel)).ReplicateRole);
     }
 
