@@ -76,7 +76,16 @@ internal sealed partial class CdcRunner
             return new Attempt(PhaseOf(hello), hello);
         }
 
-        await ResumeAsync(hello.Response!.Checkpoint, ct);
+        var checkpoint = hello.Response!.Checkpoint;
+        if (checkpoint?.Lsn > _source.LastDurableLsn())
+        {
+            // Waiting for the log to get there would pass over everything until then, and look like a target that lacks nothing.
+            return new Attempt(
+                CdcPhase.Refused,
+                TargetAnswer.Wrong($"the target has this channel up to LSN {checkpoint.Lsn}, and the log here ends at LSN {_source.LastDurableLsn()}: it is not the log that the target has taken, or has another leader by now") with { Kind = "other_log" });
+        }
+
+        await ResumeAsync(checkpoint, ct);
         for (var progressed = false; ;)
         {
             if (_head is null)

@@ -1,4 +1,6 @@
 using Baton.Core.Api;
+using Baton.Core.Time;
+using Baton.Core.Wal;
 using Baton.Node.Cdc;
 using Baton.Node.Channels;
 using Baton.Node.Tests.Harness;
@@ -122,6 +124,21 @@ public sealed class ShippingTests(NodeFixture fixture)
         await led.Cdc.FollowAsync([], around);
         await led.Cdc.FollowAsync([scene.TaskAs(CdcTaskState.Running)], around);
         Assert.Empty(led.Cdc.Progress());
+    }
+
+    [Fact]
+    public async Task A_target_that_has_more_than_this_log_is_not_taken_for_one_that_has_everything()
+    {
+        await using var scene = await CdcScene.SetAsync(fixture);
+        await scene.ConfigureTargetAsync(scene.ToB);
+        var beyond = new ReadMessage(1_000, TimeTicks.FromInstant(DateTimeOffset.UtcNow), WalRecordType.Message, null, null, [1], null, null, null);
+        await TestNode.OkAsync<ReplicateResponse>(scene.Target.PostAsync(
+            $"channels/{scene.TargetChannel}/replicate", new ReplicateRequest("a", scene.SourceChannel, [beyond]), scene.Target.Control));
+
+        await scene.ConfigureAndRunAsync();
+        await scene.StandsAsync(CdcPhase.Refused);
+        Assert.Contains("LSN 1000", scene.Progress()!.Reason, StringComparison.Ordinal);
+        Assert.True(scene.Progress()!.LagMs > 0);
     }
 
     [Fact]
