@@ -26,18 +26,21 @@ public readonly record struct Delivery(IReadOnlyList<ReadMessage> Messages, Tran
 /// </para>
 /// </summary>
 /// <param name="terms">The direction.</param>
-/// <param name="keptBytes">Payload bytes of open transactions kept. Over it all are forgotten, and read back at their commits.</param>
+/// <param name="keptBytes">Bytes of open transactions kept, in memory. Over it all are forgotten, and read back at their commits.</param>
 public sealed class DeliveryOrder(DeliveryTerms terms, int keptBytes)
 {
     /// <summary>Open transactions kept. One that expires leaves no record of its own, so some of those kept never end.</summary>
     public const int MaxOpen = 1_024;
+
+    /// <summary>What a message takes in memory beside payload and key: one without either takes room too, and a transaction may have very many.</summary>
+    private const int MessageBytes = 256;
 
     private static readonly Delivery Nothing = new([]);
 
     private readonly Dictionary<long, List<ReadMessage>> _open = [];
     private long _bytes;
 
-    /// <summary>Payload bytes kept now.</summary>
+    /// <summary>Bytes kept now.</summary>
     public long KeptBytes => _bytes;
 
     /// <summary>Takes the next record of the log.</summary>
@@ -53,13 +56,12 @@ public sealed class DeliveryOrder(DeliveryTerms terms, int keptBytes)
                 return Configuration(lsn, record);
             case WalRecordType.TxnBegin:
                 Forget(record.TxnId);
-                Keep(record.TxnId, [Show(lsn, record)], 0);
+                Keep(record.TxnId, [], Show(lsn, record));
                 return Nothing;
             case WalRecordType.TxnBody:
                 if (_open.TryGetValue(record.TxnId, out var kept))
                 {
-                    kept.Add(Show(lsn, record));
-                    Keep(record.TxnId, kept, record.Payload.Length);
+                    Keep(record.TxnId, kept, Show(lsn, record));
                 }
 
                 return Nothing;
@@ -131,10 +133,11 @@ public sealed class DeliveryOrder(DeliveryTerms terms, int keptBytes)
         return new Delivery([.. kept.Select(m => m with { TimeTick = record.TimeTick }), Show(lsn, record)]);
     }
 
-    private void Keep(long txnId, List<ReadMessage> messages, int moreBytes)
+    private void Keep(long txnId, List<ReadMessage> messages, ReadMessage next)
     {
+        messages.Add(next);
         _open[txnId] = messages;
-        _bytes += moreBytes;
+        _bytes += BytesOf(next);
         if (_bytes > keptBytes || _open.Count > MaxOpen)
         {
             _open.Clear();
@@ -146,9 +149,11 @@ public sealed class DeliveryOrder(DeliveryTerms terms, int keptBytes)
     {
         if (_open.Remove(txnId, out var messages))
         {
-            _bytes -= messages.Sum(m => (long)m.Payload.Length);
+            _bytes -= messages.Sum(BytesOf);
         }
     }
+
+    private static long BytesOf(ReadMessage message) => MessageBytes + message.Payload.Length + (sizeof(char) * (long)((message.Key?.Length ?? 0) + (message.VChannel?.Length ?? 0)));
 }
 
 /// <summary>A transaction whose commit is to be delivered, and whose records are not in memory: it is given those from its begin up to its commit, in log order.</summary>

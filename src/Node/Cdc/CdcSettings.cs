@@ -14,7 +14,7 @@ internal sealed class CdcSettings
     /// <summary>Bytes of one request's JSON. More need fewer round trips and take that much memory twice, here and in the target, which takes 8 MiB at most; a record that alone is more goes alone.</summary>
     public int MaxBodyBytes { get; set; } = 2 * 1024 * 1024;
 
-    /// <summary>Payload bytes of open transactions that one task keeps, so that their commits need no second read of the log. Beyond it they are read back.</summary>
+    /// <summary>Bytes of open transactions that one task keeps in memory, so that their commits need no second read of the log. Beyond it they are read back.</summary>
     public int KeptBytes { get; set; } = 4 * 1024 * 1024;
 
     /// <summary>Milliseconds that one call to a target may take. It must be longer than a slow write there; one that is given up is asked about and, where it was lost, sent again.</summary>

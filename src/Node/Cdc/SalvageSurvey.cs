@@ -32,7 +32,7 @@ internal sealed class SalvageSurvey
 
     /// <param name="source">The channel.</param>
     /// <param name="terms">The direction.</param>
-    /// <param name="keptBytes">Payload bytes of open transactions kept.</param>
+    /// <param name="keptBytes">Bytes of open transactions kept.</param>
     /// <param name="departureLsn">The last record that the target took.</param>
     /// <param name="ask">Asks the target.</param>
     public SalvageSurvey(CdcSource source, DeliveryTerms terms, int keptBytes, long departureLsn, AskForBroadcast ask)

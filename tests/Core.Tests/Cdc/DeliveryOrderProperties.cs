@@ -13,7 +13,7 @@ public sealed class DeliveryOrderProperties
         from seed in Gen.Choose(0, int.MaxValue)
         from maxRecords in Gen.Choose(1, 12)
         from maxBytes in Gen.Elements(600, 2_000, 100_000)
-        from keptBytes in Gen.Elements(0, 8, 40, 100_000)
+        from keptBytes in Gen.Elements(0, 300, 1_500, 100_000)
         select (seed, maxRecords, maxBytes, keptBytes);
 
     [Fact]

@@ -120,7 +120,7 @@ public sealed class DeliveryOrderTests
     [Fact]
     public void Transactions_that_never_end_do_not_fill_the_memory()
     {
-        var order = new DeliveryOrder(new DeliveryTerms("a", "b", 1), 1_000);
+        var order = new DeliveryOrder(new DeliveryTerms("a", "b", 1), int.MaxValue);
         for (var lsn = 2L; lsn < 3 * DeliveryOrder.MaxOpen; lsn++)
         {
             order.Take(lsn, new WalRecord { Type = WalRecordType.TxnBegin, TimeTick = lsn, TxnId = lsn });
@@ -129,6 +129,20 @@ public sealed class DeliveryOrderTests
         var forgotten = order.Take(10_000, new WalRecord { Type = WalRecordType.TxnCommit, TimeTick = 10_000, TxnId = 2, TxnBeginLsn = 2 });
 
         Assert.Equal(2, forgotten.ReadBack!.FromLsn);
+    }
+
+    [Fact]
+    public void Messages_without_payload_do_not_fill_the_memory()
+    {
+        var order = new DeliveryOrder(new DeliveryTerms("a", "b", 1), 100_000);
+        order.Take(2, new WalRecord { Type = WalRecordType.TxnBegin, TimeTick = 2, TxnId = 2 });
+        for (var lsn = 3L; lsn < 1_000; lsn++)
+        {
+            order.Take(lsn, new WalRecord { Type = WalRecordType.TxnBody, TimeTick = lsn, TxnId = 2 });
+        }
+
+        Assert.NotNull(order.Take(1_000, new WalRecord { Type = WalRecordType.TxnCommit, TimeTick = 1_000, TxnId = 2, TxnBeginLsn = 2 }).ReadBack);
+        Assert.Equal(0, order.KeptBytes);
     }
 
     [Theory]
