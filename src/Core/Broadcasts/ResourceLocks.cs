@@ -30,7 +30,7 @@ public sealed record WaitingLocks(string Owner, IReadOnlyList<ResourceKey> Keys)
 /// <param name="Waiting">Those who wait, in the order of arrival; null is nobody.</param>
 public sealed record ResourceLocks(IReadOnlyList<HeldLock> Held, IReadOnlyList<WaitingLocks>? Waiting = null)
 {
-    /// <summary>How many waiting are remembered: their row stays far below its limit. Those beyond wait all the same, and are taken in as room comes.</summary>
+    /// <summary>How many waiting are remembered: their row stays far below its limit. Those beyond wait all the same, and are taken in as room comes; a promotion is always.</summary>
     public const int MaxWaiting = 500;
 
     /// <summary>How many keys of theirs, for the same reason.</summary>
@@ -83,7 +83,7 @@ public sealed record ResourceLocks(IReadOnlyList<HeldLock> Held, IReadOnlyList<W
         var blockers = holders.Concat(before).Distinct(StringComparer.Ordinal).ToArray();
         if (blockers.Length > 0)
         {
-            return new LockAttempt(waiting.Any(w => IsOwner(w, owner)) || !HasRoom(waiting, keys) ? this : WithWaiting(new WaitingLocks(owner, keys), first), blockers);
+            return new LockAttempt(waiting.Any(w => IsOwner(w, owner)) || !(first || HasRoom(waiting, keys)) ? this : WithWaiting(new WaitingLocks(owner, keys), first), blockers);
         }
 
         var mine = Held.Where(h => IsOwner(h, owner)).Concat(keys.Select(k => new HeldLock(owner, k.Domain, k.Key, k.Shared)))

@@ -92,6 +92,21 @@ public sealed class ResourceLocksTests
     }
 
     [Fact]
+    public void A_promotion_is_remembered_however_many_wait_so_that_those_who_share_the_cluster_do_not_starve_it()
+    {
+        var locks = ResourceLocks.Empty.TryAcquire("one", Orders).Locks;
+        for (var i = 0; i < ResourceLocks.MaxWaiting; i++)
+        {
+            locks = locks.TryAcquire($"w{i}", Orders).Locks;
+        }
+
+        locks = locks.TryAcquire("promotion", ResourceLocks.ExclusiveCluster, first: true).Locks;
+
+        Assert.Contains("promotion", locks.TryAcquire("two", Items).Blockers);
+        Assert.Equal(["promotion"], locks.Release("one").TryAcquire("w0", Orders).Blockers);
+    }
+
+    [Fact]
     public void Whoever_waits_gets_its_locks_once_those_before_it_are_gone_and_nobody_is_overtaken()
     {
         Prop.ForAll(Steps.ListOf().ToArbitrary(), steps =>
