@@ -1,5 +1,7 @@
 using Baton.Core.Broadcasts;
 using Baton.Core.Replication;
+using Baton.Functions.ForcedPromotion;
+using Baton.Functions.Operations;
 using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Settings;
 
@@ -16,7 +18,7 @@ namespace Baton.Functions.Broadcasts;
 /// </para>
 /// </summary>
 internal sealed class CallbackTurns(
-    BroadcastStore broadcasts, LockStore locks, ReplicateConfigurationStore configurations, ConfigurationCallback callback, ClusterOptions cluster, TimeProvider time)
+    BroadcastStore broadcasts, LockStore locks, OperationStore operations, ReplicateConfigurationStore configurations, ConfigurationCallback callback, ClusterOptions cluster, TimeProvider time)
 {
     // A round of an operation stays short however many are before it; the next round goes on.
     private const int MaxAhead = 100;
@@ -43,7 +45,7 @@ internal sealed class CallbackTurns(
         }
 
         var held = await locks.ListAsync(cancellationToken);
-        var changing = held.Any(IsWholeCluster);
+        var change = await ChangeUnderWayAsync(held, cancellationToken);
         var secondary = ReplicateRoles.RoleOf((await configurations.ReadAsync(cancellationToken)).Meta.Configuration, cluster.Id) == ClusterRole.Secondary;
         var known = 0;
         foreach (var place in places)
@@ -54,7 +56,7 @@ internal sealed class CallbackTurns(
             }
 
             // Of those created here that are not acked yet, most wait for their locks: no row of theirs need be read.
-            if (place.ControlTick == 0 && !changing && !held.Any(h => IsOwner(h, place.BroadcastId)))
+            if (place.ControlTick == 0 && !HoldsLocks(place.BroadcastId, held, change))
             {
                 continue;
             }
@@ -64,7 +66,7 @@ internal sealed class CallbackTurns(
                 continue;
             }
 
-            switch (CallbackOrder.Of(own, place, ahead.Task, HoldsLocks(ahead.Task, held), secondary))
+            switch (CallbackOrder.Of(own, place, ahead.Task, HoldsLocks(place.BroadcastId, held, change), secondary))
             {
                 case CallbackAhead.WaitFor:
                     return place.BroadcastId;
@@ -81,13 +83,16 @@ internal sealed class CallbackTurns(
         return null;
     }
 
-    // The operations that change the configuration have names of their own; there is one at a time, and it holds the cluster alone.
-    private static bool HoldsLocks(BroadcastTask task, IReadOnlyList<HeldLock> held) => held.Any(h =>
-        IsOwner(h, task.BroadcastId) || (IsWholeCluster(h) && BroadcastRules.IsConfigChange(task.Message)));
+    private static bool HoldsLocks(long broadcastId, IReadOnlyList<HeldLock> held, long? change) => broadcastId == change || held.Any(h => IsOwner(h, broadcastId));
+
+    // The operations that change the configuration have names of their own; there is one at a time, and it holds the cluster alone. Which broadcast is its own, its note says, which is there before the broadcast's
+    // place. Any other change is one that was given up half delivered: who waited for it would wait for ever, with the lock without which nobody completes it.
+    private async Task<long?> ChangeUnderWayAsync(IReadOnlyList<HeldLock> held, CancellationToken cancellationToken) =>
+        held.FirstOrDefault(h => h is { Domain: ResourceDomain.Cluster, Shared: false })?.Owner is not { } owner ? null
+        : (await operations.ReadNoteAsync<AlterNote>(owner, BeginAlter.NoteName, cancellationToken))?.BroadcastId
+        ?? (await operations.ReadNoteAsync<Fenced>(owner, FenceIn.NoteName, cancellationToken))?.BroadcastId;
 
     private static bool IsOwner(HeldLock held, long broadcastId) => string.Equals(held.Owner, BroadcastViews.OperationId(broadcastId), StringComparison.Ordinal);
-
-    private static bool IsWholeCluster(HeldLock held) => held is { Domain: ResourceDomain.Cluster, Shared: false };
 
     private async Task FinishAsync(StoredBroadcast complete, CancellationToken cancellationToken)
     {

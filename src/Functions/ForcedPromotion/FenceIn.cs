@@ -39,7 +39,8 @@ internal sealed class FenceIn(
     TimeProvider time,
     ILogger<FenceIn> logger)
 {
-    private const string NoteName = "fence";
+    /// <summary>The note that holds the <see cref="Fenced"/>.</summary>
+    public const string NoteName = "fence";
 
     /// <summary>One attempt to fence in.</summary>
     [Function(nameof(FenceIn))]

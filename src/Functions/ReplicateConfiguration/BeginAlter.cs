@@ -36,7 +36,8 @@ internal sealed class BeginAlter(
     ClusterOptions cluster,
     TimeProvider time)
 {
-    private const string NoteName = "way";
+    /// <summary>The note that holds the <see cref="AlterNote"/>.</summary>
+    public const string NoteName = "way";
 
     /// <summary>One attempt.</summary>
     [Function(nameof(BeginAlter))]

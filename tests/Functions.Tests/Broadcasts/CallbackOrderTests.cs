@@ -141,6 +141,54 @@ public sealed class CallbackOrderTests(AzuriteFixture azurite)
         Assert.Equal(BroadcastState.Tombstone, (await plane.BroadcastAsync(21)).State);
     }
 
+    [Fact]
+    public async Task A_change_of_configuration_does_not_wait_for_one_that_was_given_up_half_delivered()
+    {
+        await using var plane = await StartAsync();
+        var givenUp = new BroadcastMessage(BroadcastMessage.AlterReplicateConfigKind, [Control, "ch2"], ResourceLocks.ExclusiveCluster, AlterReplicateConfig: new AlterReplicateConfig(Clusters.AToB));
+        await plane.Broadcasts.AddAsync(BroadcastRules.Create(9, givenUp, DateTimeOffset.UtcNow), default);
+        await plane.Broadcasts.AddAsync(BroadcastRules.Create(10, givenUp, DateTimeOffset.UtcNow), default);
+        await plane.Broadcasts.AckAsync(9, Control, new BroadcastAck(5, 5, 5), givenUp, null, default);
+
+        var answer = await plane.UpdateAsync(Clusters.BToA);
+
+        Assert.Equal(200, answer.Status);
+        Assert.Empty(await plane.LocksAsync());
+    }
+
+    [Fact]
+    public async Task B60_A_broadcast_waits_for_the_change_of_configuration_under_way()
+    {
+        await using var plane = await StartAsync();
+        await plane.PutInForceAsync(Clusters.AToB);
+        var hold = new TaskCompletionSource();
+        foreach (var node in plane.Nodes)
+        {
+            node.Intercept = async call =>
+            {
+                if (call.Control is { VChannel: Control })
+                {
+                    await hold.Task;
+                }
+
+                return null;
+            };
+        }
+
+        var promotion = plane.UpdateAsync(Clusters.BAlone, force: true);
+        await Until.TrueAsync(() => Task.FromResult(plane.Logs.Appended.Count == 1));
+        var id = plane.Logs.Appended.Single().BroadcastId;
+        foreach (var vchannel in Scenes.Drop.VChannels)
+        {
+            await AckAsync(plane, 10, vchannel, tick: 9);
+        }
+
+        await SaysAsync(plane, "broadcast-10", $"broadcast 10 waits for the callback of broadcast {id}");
+        hold.SetResult();
+        Assert.Equal(200, (await promotion).Status);
+        await ForcedPromotionTests.FinishedAsync(plane, "broadcast-10");
+    }
+
     private static SourcePosition Source => new("a", "x1", 5, 5);
 
     private async Task<ControlPlane> StartAsync()
