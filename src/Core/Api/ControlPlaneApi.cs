@@ -47,7 +47,7 @@ public sealed record ReplicateConfigurationView(
 /// <param name="Channels">Channels promoted.</param>
 /// <param name="TransactionsRolledBack">Open transactions ended by it.</param>
 /// <param name="BroadcastsSupplemented">Half-delivered broadcasts completed.</param>
-/// <param name="BroadcastsIncomplete">Broadcast ids left incomplete because supplementation is switched off.</param>
+/// <param name="BroadcastsIncomplete">Broadcast ids left incomplete: because supplementation is switched off, or because they name channels that this cluster does not have.</param>
 /// <param name="LastReplicated">Per channel: the last record taken over from the old primary.</param>
 /// <param name="EstimatedLossWindowMs">From the oldest of those to the promotion's start: what the old primary acknowledged since may be missing. Null when nothing was ever replicated.</param>
 /// <param name="ElapsedMs">From the request to the end.</param>

@@ -1,7 +1,9 @@
 using Baton.Core.Broadcasts;
+using Baton.Core.Replication;
 using Baton.Functions.Broadcasts;
 using Baton.Functions.Hosting;
 using Baton.Functions.Operations;
+using Baton.Functions.Topology;
 
 namespace Baton.Functions.ForcedPromotion;
 
@@ -10,7 +12,7 @@ internal sealed record SupplementToPlan(string OperationId, long BroadcastId);
 
 /// <summary>What a promotion completes: the note "supplement". Some 70 bytes a broadcast, a tenth of it compressed: tens of thousands fit its row.</summary>
 /// <param name="Steps">The broadcasts, in the order of their ids.</param>
-/// <param name="LeftIncomplete">Those that stay incomplete because supplementation is switched off.</param>
+/// <param name="LeftIncomplete">Those that stay incomplete: because supplementation is switched off, or, and then they are among the steps too, on channels that this cluster does not have.</param>
 internal sealed record SupplementPlan(IReadOnlyList<SupplementedBroadcast> Steps, IReadOnlyList<SupplementedBroadcast> LeftIncomplete);
 
 /// <summary>What an orchestration needs to know of the plan; the plan itself would go through its history at every turn.</summary>
@@ -28,7 +30,7 @@ internal sealed record SupplementedBroadcast(long BroadcastId, string Kind, int 
 /// Activity, first part of step 4 of a promotion: what is incomplete, kept as the note "supplement", so that every attempt completes (and the report counts) the same
 /// broadcasts. After step 2 no more can turn up: the nodes have acked what they had, and accept nothing from the old primary.
 /// </summary>
-internal sealed class PlanSupplement(OperationStore operations, BroadcastStore broadcasts, ForceUpdateOptions forceUpdate, ILogger<PlanSupplement> logger)
+internal sealed class PlanSupplement(OperationStore operations, BroadcastStore broadcasts, ClusterStateStore states, ForceUpdateOptions forceUpdate, ILogger<PlanSupplement> logger)
 {
     /// <summary>The note that holds the <see cref="SupplementPlan"/>.</summary>
     public const string NoteName = "supplement";
@@ -43,10 +45,14 @@ internal sealed class PlanSupplement(OperationStore operations, BroadcastStore b
             return new SupplementSize(planned.Steps.Count);
         }
 
+        var channels = (await states.ReadAsync(cancellationToken)).State.Channels;
         var incomplete = BroadcastRules.Supplement(await broadcasts.ListIncompleteAsync(cancellationToken), promotion.BroadcastId)
-            .Select(s => new SupplementedBroadcast(s.Task.BroadcastId, s.Task.Message.Kind, s.PendingVChannels.Count, s.MarkIgnored))
+            .Select(s => (
+                Broadcast: new SupplementedBroadcast(s.Task.BroadcastId, s.Task.Message.Kind, s.PendingVChannels.Count, s.MarkIgnored),
+                LacksChannel: s.PendingVChannels.Any(v => !channels.ContainsKey(VChannels.ChannelOf(v)))))
             .ToList();
-        var plan = forceUpdate.Supplement ? new SupplementPlan(incomplete, []) : new SupplementPlan([], incomplete);
+        List<SupplementedBroadcast> all = [.. incomplete.Select(i => i.Broadcast)];
+        var plan = forceUpdate.Supplement ? new SupplementPlan(all, [.. incomplete.Where(i => i.LacksChannel).Select(i => i.Broadcast)]) : new SupplementPlan([], all);
         foreach (var step in plan.Steps)
         {
             logger.LogInformation(

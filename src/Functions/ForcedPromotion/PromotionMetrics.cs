@@ -35,9 +35,11 @@ internal static class PromotionMetrics
     {
         Count("succeeded");
         Duration.Record(report.ElapsedMs / 1_000.0);
+
+        // Switched off by setting, there are no steps.
         foreach (var kind in plan.LeftIncomplete.GroupBy(b => b.Kind, StringComparer.Ordinal))
         {
-            Supplementation.Add(kind.Count(), Tag("kind", kind.Key), Tag("status", "switchedOff"));
+            Supplementation.Add(kind.Count(), Tag("kind", kind.Key), Tag("status", plan.Steps.Count > 0 ? "noChannel" : "switchedOff"));
         }
     }
 

@@ -47,11 +47,12 @@ internal sealed class ReportPromotion(OperationStore operations, BroadcastStore 
     {
         var last = promotion.Appended.Select(ToLastReplicated).ToList();
         var oldest = last.Min(l => l.At);
+        var incomplete = plan.LeftIncomplete.Select(b => b.BroadcastId).ToHashSet();
         return new PromotionReport(
             Channels: promotion.Appended.Count,
             TransactionsRolledBack: promotion.Appended.Sum(a => a.RolledBack),
-            BroadcastsSupplemented: plan.Steps.Count,
-            BroadcastsIncomplete: [.. plan.LeftIncomplete.Select(b => b.BroadcastId)],
+            BroadcastsSupplemented: plan.Steps.Count(s => !incomplete.Contains(s.BroadcastId)),
+            BroadcastsIncomplete: [.. incomplete.Order()],
             LastReplicated: last,
             EstimatedLossWindowMs: oldest is { } at ? Math.Max(0, (long)(promotion.RequestedAt - at).TotalMilliseconds) : null,
             ElapsedMs: Math.Max(0, (long)(now - promotion.RequestedAt).TotalMilliseconds),

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Baton.Core.Api;
 using Baton.Core.Broadcasts;
+using Baton.Core.Cluster;
 using Baton.Core.Replication;
 using Baton.Functions.Broadcasts;
 using Baton.Functions.Channels;
@@ -33,7 +34,7 @@ internal sealed record SupplementProgress(int Done, string? Missing = null);
 /// one transaction, and a broadcast without a callback has one write for all three. A crash before it repeats appends that answer from the log, and a callback that finds its own write.</item>
 /// </list>
 /// No locks are taken: every broadcast needs the cluster at least shared, and the promotion holds it alone. Callbacks do not wait for their turn here
-/// (<see cref="CallbackOrder"/>): what they would wait for is what this completes.
+/// (<see cref="CallbackOrder"/>): what they would wait for is what this completes. A copy for a channel that this cluster does not have is not waited for: the old primary grew, and this cluster had yet to.
 /// </summary>
 internal sealed class SupplementBroadcasts(
     OperationStore operations,
@@ -61,8 +62,11 @@ internal sealed class SupplementBroadcasts(
             ?? throw new InvalidOperationException($"Promotion {chunk.OperationId} has no plan to supplement.");
         var (steps, open) = await ReadAsync([.. plan.Steps.Skip(chunk.From).Take(MaxBroadcasts)], cancellationToken);
         open = await MarkIgnoredAsync(steps, open, cancellationToken);
-        var lanes = await AppendAsync(chunk.OperationId, open, cancellationToken);
-        var incomplete = await StoreAsync(steps, open, lanes, cancellationToken);
+
+        // Read once for all: a leader that has changed since is looked up again by the append that meets it.
+        var state = (await states.ReadAsync(cancellationToken)).State;
+        var lanes = await AppendAsync(chunk.OperationId, open, state, cancellationToken);
+        var incomplete = await StoreAsync(steps, open, lanes, state, cancellationToken);
 
         var done = chunk.From + steps.TakeWhile(s => s.BroadcastId != incomplete).Count();
         var missing = incomplete is null ? null : StepText.List([.. lanes.Select(l => l.Failure).OfType<string>()]);
@@ -114,27 +118,22 @@ internal sealed class SupplementBroadcasts(
         return await Task.WhenAll(open.Select(async o => stale.Contains(o.Task.BroadcastId) ? (await broadcasts.ReadAsync(o.Task.BroadcastId, cancellationToken))! : o));
     }
 
-    private async Task<IReadOnlyList<Lane>> AppendAsync(string operationId, IReadOnlyList<StoredBroadcast> open, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<Lane>> AppendAsync(string operationId, IReadOnlyList<StoredBroadcast> open, ClusterState state, CancellationToken cancellationToken)
     {
         var lanes = open
             .SelectMany(o => o.Task.PendingVChannels.Select(v => new MissingCopy(o.Task, v)))
+            .Where(m => HasChannel(state, m.VChannel))
             .GroupBy(m => VChannels.ChannelOf(m.VChannel), StringComparer.Ordinal)
             .Select(g => new Lane([.. g]))
             .ToList();
-        if (lanes.Count > 0)
-        {
-            // Read once for all: a leader that has changed since is looked up again by the append that meets it.
-            var state = (await states.ReadAsync(cancellationToken)).State;
-            await Parallel.ForEachAsync(
-                lanes,
-                new ParallelOptions { MaxDegreeOfParallelism = MaxCalls, CancellationToken = cancellationToken },
-                async (lane, ct) => await AppendAsync(operationId, lane, state, ct));
-        }
-
+        await Parallel.ForEachAsync(
+            lanes,
+            new ParallelOptions { MaxDegreeOfParallelism = MaxCalls, CancellationToken = cancellationToken },
+            async (lane, ct) => await AppendAsync(operationId, lane, state, ct));
         return lanes;
     }
 
-    private async Task AppendAsync(string operationId, Lane lane, Core.Cluster.ClusterState state, CancellationToken cancellationToken)
+    private async Task AppendAsync(string operationId, Lane lane, ClusterState state, CancellationToken cancellationToken)
     {
         foreach (var (task, vchannel) in lane.Missing)
         {
@@ -153,7 +152,7 @@ internal sealed class SupplementBroadcasts(
     }
 
     // Answers the first broadcast that is still incomplete.
-    private async Task<long?> StoreAsync(IReadOnlyList<SupplementedBroadcast> steps, IReadOnlyList<StoredBroadcast> open, IReadOnlyList<Lane> lanes, CancellationToken cancellationToken)
+    private async Task<long?> StoreAsync(IReadOnlyList<SupplementedBroadcast> steps, IReadOnlyList<StoredBroadcast> open, IReadOnlyList<Lane> lanes, ClusterState state, CancellationToken cancellationToken)
     {
         var acks = lanes.SelectMany(l => l.Acks).ToLookup(a => a.BroadcastId, a => (a.VChannel, a.Ack));
         var now = time.GetUtcNow();
@@ -163,15 +162,15 @@ internal sealed class SupplementBroadcasts(
         foreach (var stored in open)
         {
             BroadcastTask Acked(BroadcastTask task) => acks[task.BroadcastId].Aggregate(task, (t, a) => BroadcastRules.Ack(t, t.BroadcastId, a.VChannel, a.Ack, t.Message, now));
-            BroadcastTask Finished(BroadcastTask task) => Acked(task) is var acked && BroadcastRules.AllAcked(acked) ? BroadcastRules.Tombstone(acked, now) : acked;
+            BroadcastTask Finished(BroadcastTask task) => Acked(task) is var acked && IsDelivered(acked, state) ? BroadcastRules.Tombstone(acked, now) : acked;
 
             var acked = Acked(stored.Task);
-            if (!BroadcastRules.AllAcked(acked))
+            if (!IsDelivered(acked, state))
             {
                 PromotionMetrics.SupplementFailed(acked.Message.Kind);
             }
 
-            if (incomplete is not null || !BroadcastRules.AllAcked(acked))
+            if (incomplete is not null || !IsDelivered(acked, state))
             {
                 incomplete ??= acked.BroadcastId;
                 changes.Add(new BroadcastChange(stored, Acked));
@@ -191,9 +190,14 @@ internal sealed class SupplementBroadcasts(
 
         await broadcasts.UpdateAsync(changes, cancellationToken);
         var planned = steps.ToDictionary(s => s.BroadcastId, s => s.VChannels);
-        finished.ForEach(t => PromotionMetrics.Supplemented(t.Message.Kind, planned[t.BroadcastId]));
+        finished.Where(BroadcastRules.AllAcked).ToList().ForEach(t => PromotionMetrics.Supplemented(t.Message.Kind, planned[t.BroadcastId]));
         return incomplete;
     }
+
+    private static bool IsDelivered(BroadcastTask task, ClusterState state) =>
+        task.State is BroadcastState.Pending or BroadcastState.Replicated && !task.PendingVChannels.Any(v => HasChannel(state, v));
+
+    private static bool HasChannel(ClusterState state, string vchannel) => state.Channels.ContainsKey(VChannels.ChannelOf(vchannel));
 
     private sealed record MissingCopy(BroadcastTask Task, string VChannel);
 

@@ -134,6 +134,28 @@ public sealed class SupplementTests(AzuriteFixture azurite)
         Assert.Empty(AppendedOf(plane, 10));
     }
 
+    [Fact]
+    public async Task Copies_for_channels_that_only_the_old_primary_had_grown_by_hold_no_promotion_up()
+    {
+        await using var plane = await StartAsync();
+        var grown = new Core.Replication.ReplicateConfiguration(
+            [Clusters.A with { PChannels = ["x1", "x2", "x3"] }, Clusters.B with { PChannels = ["ch1", "ch2", "ch3"] }], Clusters.AToB.Topology);
+        await plane.ArriveAsync(10, grown, ["ch1_vcontrol", "ch2", "ch3"], only: ["ch1_vcontrol", "ch2"]);
+        var drop = Scenes.Drop with { VChannels = ["ch1_vcontrol", "ch2_v2", "ch3_v1"] };
+        await plane.Broadcasts.AckAsync(11, "ch1_vcontrol", new BroadcastAck(5, 5, 5), drop, new("a", "x1", 5, 5), default);
+        await plane.AddIncompleteAsync(12, acked: ["ch1_vcontrol"]);
+
+        var report = await PromoteAsync(plane);
+
+        Assert.Equal(1, report.BroadcastsSupplemented);
+        Assert.Equal([10L, 11L], report.BroadcastsIncomplete);
+        Assert.Empty(AppendedOf(plane, 10));
+        Assert.Equal(["ch2_v2"], AppendedOf(plane, 11), StringComparer.Ordinal);
+        Assert.Equal(["ch1_v1", "ch2_v2"], AppendedOf(plane, 12), StringComparer.Ordinal);
+        Assert.Empty(await plane.Broadcasts.ListIncompleteAsync(default));
+        Assert.Empty(await plane.LocksAsync());
+    }
+
     private async Task<ControlPlane> StartAsync()
     {
         var plane = await ControlPlane.StartAsync(azurite.NewAccount());
