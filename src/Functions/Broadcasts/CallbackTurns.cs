@@ -73,8 +73,8 @@ internal sealed class CallbackTurns(
                 case CallbackAhead.RunFirst:
                     await FinishAsync(ahead, cancellationToken);
                     break;
-                case CallbackAhead.PassBy when ahead.Task.State == BroadcastState.Replicated && !secondary:
-                    // What a promotion left incomplete is passed by once: the next to come finds no place.
+                case CallbackAhead.PassBy when IsLeft(place, ahead, secondary):
+                    // What a promotion left incomplete, or an operation that was given up, is passed by once: the next to come finds no place.
                     await broadcasts.GiveUpPlaceAsync(ahead, cancellationToken);
                     break;
             }
@@ -82,6 +82,16 @@ internal sealed class CallbackTurns(
 
         return null;
     }
+
+    // One whose place is another by now is at work. One that holds no locks yet has no known tick either.
+    private static bool IsLeft(CallbackPlace place, StoredBroadcast ahead, bool secondary) =>
+        CallbackOrder.PlaceOf(ahead.Task) == place
+        && ahead.Task.State switch
+        {
+            BroadcastState.Replicated => !secondary,
+            BroadcastState.Pending => place.ControlTick > 0,
+            _ => false,
+        };
 
     private static bool HoldsLocks(long broadcastId, IReadOnlyList<HeldLock> held, long? change) => broadcastId == change || held.Any(h => IsOwner(h, broadcastId));
 

@@ -142,6 +142,23 @@ public sealed class CallbackOrderTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task However_many_were_given_up_half_delivered_nobody_waits_for_them()
+    {
+        await using var plane = await StartAsync();
+        for (var id = 1; id <= 101; id++)
+        {
+            var givenUp = BroadcastRules.Create(id, Scenes.Drop, DateTimeOffset.UtcNow);
+            await plane.Broadcasts.AddAsync(BroadcastRules.Ack(givenUp, id, Control, new BroadcastAck(id, id, id), Scenes.Drop, DateTimeOffset.UtcNow), default);
+        }
+
+        await CreateAsync(plane, 200, "orders");
+
+        await ForcedPromotionTests.FinishedAsync(plane, "broadcast-200");
+        Assert.Equal(BroadcastState.Pending, (await plane.BroadcastAsync(1)).State);
+        Assert.Empty(await plane.LocksAsync());
+    }
+
+    [Fact]
     public async Task A_change_of_configuration_does_not_wait_for_one_that_was_given_up_half_delivered()
     {
         await using var plane = await StartAsync();
