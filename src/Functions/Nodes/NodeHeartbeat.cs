@@ -1,5 +1,6 @@
 using Baton.Core.Api;
 using Baton.Core.Cluster;
+using Baton.Core.Replication;
 using Baton.Functions.Failover;
 using Baton.Functions.Hosting;
 using Baton.Functions.ReplicateConfiguration;
@@ -23,7 +24,7 @@ internal sealed record NodeHeartbeatOutputs(
 /// and the node, which got no answer, says it again. After the write: its channels have new leaders; said again, it changes nothing, and its answer is the same.
 /// </para>
 /// </summary>
-internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations, FastPath fastPath)
+internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations, FastPath fastPath, ILogger<NodeHeartbeat> logger)
 {
     private const int MaxBodyBytes = 8 * 1024 * 1024;
 
@@ -40,9 +41,8 @@ internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore hea
             return await LeaveAsync(nodeId, beat, cancellationToken);
         }
 
-        var (state, standing) = (states.ReadAsync(cancellationToken), configurations.ReadStandingAsync(cancellationToken));
-        await Task.WhenAll(state, standing);
-        var answer = Assignments.Answer((await state).State, nodeId, beat.Incarnation);
+        var standing = ReadStandingAsync(nodeId, cancellationToken);
+        var answer = Assignments.Answer((await states.ReadAsync(cancellationToken)).State, nodeId, beat.Incarnation);
         if (!answer.MustRejoin)
         {
             await heartbeats.WriteAsync(nodeId, beat.Channels ?? [], cancellationToken);
@@ -50,6 +50,20 @@ internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore hea
         }
 
         return new NodeHeartbeatOutputs(Results.Json(answer, BatonJson.Options));
+    }
+
+    // A node lives however the cluster replicates: what cannot be read is left out, and the node keeps what it knows. It must not look silent for that.
+    private async Task<ReplicateStanding?> ReadStandingAsync(string nodeId, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await configurations.ReadStandingAsync(cancellationToken);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            logger.LogError(e, "Node {NodeId} is not told how the cluster replicates: the replicate configuration cannot be read", nodeId);
+            return null;
+        }
     }
 
     // The beat itself is not kept: from here on the node is marked failed, and nobody asks when it was last heard of until it joins again.

@@ -26,10 +26,12 @@ internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbea
         var join = await RequestBody.ReadAsync<JoinNodeRequest>(request, MaxBodyBytes, cancellationToken);
         Check(join);
 
+        // Before anything is written: a join that cannot be answered must not use up an incarnation and the terms of the node's channels each time.
+        var standing = await configurations.ReadStandingAsync(cancellationToken);
+
         // The beat comes first: a sweep between the two writes must not meet the new incarnation with the old silence.
         await heartbeats.WriteAsync(nodeId, [], cancellationToken);
         var state = await states.UpdateAsync(s => ClusterMembership.Join(s, nodeId, join.Endpoint, join.Zone, join.Capacity), cancellationToken);
-        var standing = await configurations.ReadStandingAsync(cancellationToken);
         return Results.Json(new JoinNodeResponse(nodeId, state.Nodes[nodeId].Incarnation, Assignments.For(state, nodeId), standing), BatonJson.Options);
     }
 

@@ -30,6 +30,23 @@ public sealed class NodeTests(AzuriteFixture azurite)
         Assert.Equal(again.Assignments, (await BeatAsync(plane, "n1", 2)).Assignments);
     }
 
+    [Fact]
+    public async Task A_node_counts_as_heard_of_where_the_replicate_configuration_cannot_be_read_and_a_join_changes_nothing_then()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.AddNodeAsync("n1");
+        var before = await plane.StateAsync();
+        var heard = (await plane.Get<HeartbeatStore>().ReadAllAsync(default))["n1"];
+        plane.Storage.Before = call => call == "GET ReplicateConfig" ? throw new InvalidDataException("damaged") : Task.CompletedTask;
+
+        var answer = await BeatAsync(plane, "n1", 1);
+
+        Assert.Null(answer.Replication);
+        Assert.True((await plane.Get<HeartbeatStore>().ReadAllAsync(default))["n1"] > heard);
+        await Assert.ThrowsAnyAsync<Exception>(() => JoinAsync(plane, "n1"));
+        Assert.Equal(before.Version, (await plane.StateAsync()).Version);
+    }
+
     [Theory]
     [InlineData("""{"endpoint":"ftp://somewhere"}""")]
     [InlineData("""{"endpoint":"relative"}""")]
