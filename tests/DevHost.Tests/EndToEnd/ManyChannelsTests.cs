@@ -46,6 +46,11 @@ public sealed partial class ManyChannelsTests(ITestOutputHelper output)
             var calls = await ControlCallsAsync(b) - before;
             Say($"promoted in {(clock.Elapsed - began).TotalSeconds:0.0} s: {calls} control calls, at most {await mostInProgress} requests seen in progress at once");
 
+            foreach (var step in answer.Steps)
+            {
+                Say($"   {step.Name} began {(step.At - answer.Steps[0].At).TotalSeconds:0.0} s after the first; {step.Detail}");
+            }
+
             Assert.Equal(Channels, answer.Channels);
             Assert.Equal(Broadcasts, answer.BroadcastsSupplemented);
             Assert.Empty(answer.BroadcastsIncomplete);
