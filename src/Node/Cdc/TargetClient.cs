@@ -160,7 +160,7 @@ internal sealed class TargetClient(TargetHttp http, CdcTaskView task, string clu
         {
             return TargetAnswer.Retry("unreachable", $"{address.Authority} cannot be reached: {e.Message}");
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or NotSupportedException)
         {
             return TargetAnswer.Retry("nonsense", $"{address.Authority} answered what belongs nowhere here");
         }

@@ -99,6 +99,16 @@ public sealed class TargetClientTests
     }
 
     [Fact]
+    public async Task A_leader_at_an_address_that_cannot_be_called_is_nonsense_and_the_route_is_asked_again()
+    {
+        await using var cluster = await Cluster.StartAsync(_ => Results.Json(new ReplicateResponse(0, 0, null, 0), BatonJson.Options));
+        cluster.Leads = new Uri("ftp://b.example/");
+        Assert.Equal("nonsense", (await cluster.AskAsync()).Kind);
+        cluster.Leads = null;
+        Assert.Equal(TargetOutcome.Taken, (await cluster.AskAsync()).Outcome);
+    }
+
+    [Fact]
     public async Task The_pause_that_is_asked_for_is_told()
     {
         await using var cluster = await Cluster.StartAsync(context =>
