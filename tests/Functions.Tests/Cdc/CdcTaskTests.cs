@@ -36,6 +36,7 @@ public sealed class CdcTaskTests(AzuriteFixture azurite)
 
         var broadcast = Assert.Single(await plane.Broadcasts.ListAsync(null, 10, default));
         var after = await plane.TasksAsync();
+        Assert.Equal(2, written);
         Assert.Empty(before!.Tasks);
         Assert.Equal(2, written);
         Assert.Equal(1, after.Version);
