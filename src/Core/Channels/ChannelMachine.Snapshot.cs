@@ -108,6 +108,7 @@ public sealed partial class ChannelMachine
                 writer.Text(departure.By);
                 writer.Number(departure.BroadcastId);
                 writer.Checkpoint(departure.From);
+                writer.Flag(_gate.SentBack);
             }
         }
     }
@@ -124,7 +125,7 @@ public sealed partial class ChannelMachine
         var departure = version > VersionBeforeDepartures && reader.Flag("departure")
             ? new ReplicateDeparture(reader.Text("departure"), reader.Number("departure"), reader.Checkpoint("departure") ?? throw reader.Wrong("a departure from nowhere"))
             : null;
-        return ReplicateGate.Restore(clusterId, channel, configuration, forced, checkpoint, transaction, departure);
+        return ReplicateGate.Restore(clusterId, channel, configuration, forced, checkpoint, transaction, departure, departure is not null && reader.Flag("sent back"));
     }
 
     private void WriteTransactions(SnapshotWriter writer)

@@ -121,7 +121,7 @@ public sealed partial class ChannelMachine
     public string Describe() => string.Join('\n',
     [
         $"{ClusterId}/{Channel} at {LastLsn}, tick {LastTimeTick}, confirmed {LastConfirmedLsn}",
-        $"{_gate.Role} of {_gate.SourceCluster}/{_gate.SourceChannel}, checkpoint {_gate.Checkpoint}, {_gate.Transaction}, forced {_gate.ForcedBroadcastId}, {_gate.Departure}",
+        $"{_gate.Role} of {_gate.SourceCluster}/{_gate.SourceChannel}, checkpoint {_gate.Checkpoint}, {_gate.Transaction}, forced {_gate.ForcedBroadcastId}, {_gate.Departure} {_gate.SentBack}",
         ReplicateEquality.Canonical(_gate.Configuration),
         .. _transactions.Open.Select(s => s.ToString()),
         .. _transactions.Ended.Select(s => s.ToString()),

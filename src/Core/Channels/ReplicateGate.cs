@@ -63,6 +63,9 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
     /// <summary>Where the channel left its last source by force; null where it follows a source, or left none by force. The log tells it, so every later leader does.</summary>
     public ReplicateDeparture? Departure { get; private init; }
 
+    /// <summary>With a departure: a configuration since then has had that source replicate from this cluster, so its log may hold records of this one, and must not be taken from where it was left.</summary>
+    public bool SentBack { get; private init; }
+
     /// <summary>Null where records of this cluster itself may be appended.</summary>
     public ApiError? CheckLocal() => Role == ClusterRole.Secondary
         ? ApiError.ReplicateViolation($"cluster {ClusterId} is secondary of {SourceCluster}: channel {Channel} takes only replicated records")
@@ -173,7 +176,8 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
 
     /// <summary>
     /// The gate after a change of configuration that is not ignored. Turning secondary, or to another source, starts at checkpoint zero;
-    /// staying with the source keeps it; any other role has none. The replicated transaction outlives only a change that is not forced
+    /// staying with the source keeps it, and so does coming back to one that was left by force and has taken nothing from here since: what it had sent is here, and it may not have heard of the force at all;
+    /// any other role has none. The replicated transaction outlives only a change that is not forced
     /// and keeps the source. A secondary that a force of this cluster's own turns into something else remembers whom it left, until it is
     /// secondary again; a source that gives it up by itself knows.
     /// </summary>
@@ -183,12 +187,12 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
         var next = Switched(change.Configuration) with { ForcedBroadcastId = change.Forced ? broadcastId : 0 };
         if (next.Role != ClusterRole.Secondary)
         {
-            return next with { Departure = change.Forced && source is null ? DepartureBy(broadcastId) ?? Departure : Departure };
+            return next.Leaving(change.Forced && source is null ? DepartureBy(broadcastId) : null, this);
         }
 
         next = KeepsSource(next)
             ? next with { Checkpoint = Checkpoint, Transaction = change.Forced ? null : Transaction }
-            : next with { Checkpoint = new ReplicateCheckpoint(next.SourceCluster!, next.SourceChannel ?? "", 0, 0) };
+            : next with { Checkpoint = (SentBack ? null : Left(next.SourceCluster!, next.SourceChannel ?? "")?.From) ?? new ReplicateCheckpoint(next.SourceCluster!, next.SourceChannel ?? "", 0, 0) };
         return source is not null && next.CheckSource(source.ClusterId, source.Channel) is null ? next.Advanced(source) : next;
     }
 
@@ -209,7 +213,8 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
         long forcedBroadcastId,
         ReplicateCheckpoint? checkpoint,
         ReplicatedTransaction? transaction,
-        ReplicateDeparture? departure)
+        ReplicateDeparture? departure,
+        bool sentBack)
     {
         var gate = new ReplicateGate(clusterId, channel);
         return (configuration is null ? gate : gate.Switched(configuration)) with
@@ -218,10 +223,22 @@ public sealed record ReplicateGate(string ClusterId, string Channel)
             Checkpoint = checkpoint,
             Transaction = transaction,
             Departure = departure,
+            SentBack = sentBack,
         };
     }
 
     private ReplicateDeparture? DepartureBy(long broadcastId) => Role == ClusterRole.Secondary && Checkpoint is { } taken ? new ReplicateDeparture(ClusterId, broadcastId, taken) : null;
+
+    private ReplicateGate Leaving(ReplicateDeparture? departure, ReplicateGate before)
+    {
+        var left = departure ?? before.Departure;
+        return this with
+        {
+            Departure = left,
+            SentBack = left is not null
+                && ((departure is null && before.SentBack) || ReplicateRoles.TargetsOf(Configuration, ClusterId).Contains(left.From.ClusterId, StringComparer.Ordinal)),
+        };
+    }
 
     // The departure, to whom it concerns.
     private ReplicateDeparture? Left(string sourceCluster, string sourceChannel) =>

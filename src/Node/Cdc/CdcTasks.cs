@@ -32,6 +32,12 @@ internal sealed partial class CdcTasks(HeardStanding heard, ChannelTable channel
             {
                 // The channels stop their senders when they are closed.
             }
+            catch (Exception e)
+            {
+                // Without this loop no task of a later configuration is heard of; and the node has other things to do than to end with it.
+                LogBroken(log, e);
+                await Task.Delay(around.Pauses().Next(), around.Time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
     }
 
@@ -73,6 +79,9 @@ internal sealed partial class CdcTasks(HeardStanding heard, ChannelTable channel
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "No CDC tasks from the control plane: {Reason}")]
     private static partial void LogFailed(ILogger log, string reason);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The CDC tasks could not be followed: trying again")]
+    private static partial void LogBroken(ILogger log, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The control plane gave the CDC tasks of configuration {Version}, and {Heard} is in force: asking again")]
     private static partial void LogOld(ILogger log, long version, long heard);

@@ -14,6 +14,31 @@ public sealed class DepartureTests
     private static readonly ReplicateDeparture Left = new("b", 100, new ReplicateCheckpoint("a", "a-0", 9, 5));
 
     [Fact]
+    public void Back_under_the_source_that_it_left_it_goes_on_where_it_left_it_so_that_nothing_comes_twice()
+    {
+        var channel = Forced();
+
+        channel.Configure(101, Pair);
+
+        Assert.Equal(Left.From, channel.Machine.Checkpoint);
+        Assert.Null(channel.Machine.Departure);
+        var repeated = channel.Replicate("a", "a-0", Record(WalRecordType.Message, tick: 5, lsn: 9), Record(WalRecordType.Message, tick: 6, lsn: 10));
+        Assert.Equal((1, 1), (repeated[0].Answer!.Appended, repeated[0].Answer!.Ignored));
+    }
+
+    [Fact]
+    public void Back_under_a_source_that_has_replicated_from_it_since_it_starts_at_zero()
+    {
+        var channel = Forced();
+        channel.Configure(101, Flipped);
+        channel.Configure(102, Alone);
+
+        channel.Configure(103, Pair);
+
+        Assert.Equal(new ReplicateCheckpoint("a", "a-0", 0, 0), channel.Machine.Checkpoint);
+    }
+
+    [Fact]
     public void The_former_source_hears_by_whom_and_how_far_it_had_been_taken_over_whatever_it_sends()
     {
         var channel = Forced();
