@@ -129,7 +129,7 @@ public sealed partial class ManyChannelsTests(ITestOutputHelper output)
         while (!stop.IsCancellationRequested)
         {
             most = Math.Max(most, (await MetricsAsync(b)).Sum(text => InProgress().Matches(text).Sum(m => long.Parse(m.Groups["value"].Value, CultureInfo.InvariantCulture))));
-            await Task.Delay(TimeSpan.FromMilliseconds(100), CancellationToken.None);
+            await Task.Delay(TimeSpan.FromMilliseconds(500), CancellationToken.None);
         }
 
         return most;

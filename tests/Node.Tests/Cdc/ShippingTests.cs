@@ -8,7 +8,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Cdc;
 
 /// <summary>Two clusters of real nodes: what one acknowledges, the other gets, in order and once, whoever goes away meanwhile.</summary>
-[Collection(NodeGroup.Name)]
+[Collection(SeveralNodesGroup.Name)]
 public sealed class ShippingTests(NodeFixture fixture)
 {
     [Fact]

@@ -33,3 +33,10 @@ public sealed class NodeGroup : ICollectionFixture<NodeFixture>
 {
     public const string Name = "node";
 }
+
+/// <summary>Tests of several nodes beside each other; a storage service of their own, so that they run beside those of one node.</summary>
+[CollectionDefinition(Name)]
+public sealed class SeveralNodesGroup : ICollectionFixture<NodeFixture>
+{
+    public const string Name = "several nodes";
+}

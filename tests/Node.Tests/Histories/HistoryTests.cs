@@ -6,7 +6,7 @@ namespace Baton.Node.Tests.Histories;
 /// Random histories of writes, transactions, expiry, configuration, restart and takeover against a model of a few lists: what is answered, and what readers
 /// of both isolations see, is what the model says.
 /// </summary>
-[Collection(NodeGroup.Name)]
+[Collection(SeveralNodesGroup.Name)]
 public sealed class HistoryTests(NodeFixture fixture)
 {
     [Fact]

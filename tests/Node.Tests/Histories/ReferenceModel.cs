@@ -25,6 +25,9 @@ internal sealed partial class ReferenceModel(string channel)
     private long _seen;
     private long _forced;
 
+    // How far the source had been taken over when it was left by force, unless it has been a target since.
+    private ReplicateCheckpoint? _left;
+
     private enum End
     {
         Commit,
@@ -237,7 +240,8 @@ internal sealed partial class ReferenceModel(string channel)
         if (!change.Ignored)
         {
             (Role, _forced) = (next, change.Forced ? control.BroadcastId : 0);
-            Checkpoint = next != ClusterRole.Secondary ? null : stays ? checkpoint : new ReplicateCheckpoint(Pair.Source, Pair.Of(channel).SourceChannel, 0, 0);
+            Checkpoint = next != ClusterRole.Secondary ? null : stays ? checkpoint : _left ?? new ReplicateCheckpoint(Pair.Source, Pair.Of(channel).SourceChannel, 0, 0);
+            _left = next != ClusterRole.Standalone ? null : change.Forced && checkpoint is not null ? checkpoint : _left;
         }
 
         return Controlled(control.BroadcastId, vchannel, rolledBack.Select(t => t.Id), checkpoint);

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Options;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>What comes while a step waits for the activity before it.</summary>
-[Collection(NodeGroup.Name)]
+[Collection(SeveralNodesGroup.Name)]
 public sealed class FollowerRaceTests(NodeFixture fixture)
 {
     [Theory]

@@ -5,7 +5,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>Whole nodes on real storage: one leads, one follows.</summary>
-[Collection(NodeGroup.Name)]
+[Collection(SeveralNodesGroup.Name)]
 public sealed class FollowingTests(NodeFixture fixture)
 {
     private static readonly (string, string)[] FewAttempts = [("Wal:MaxAttempts", "2"), ("Wal:RetryDelayMs", "1")];

@@ -8,7 +8,7 @@ using Baton.Storage.Tests.Wal;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>What a replica makes of what its leader says, and of what it does not say.</summary>
-[Collection(NodeGroup.Name)]
+[Collection(SeveralNodesGroup.Name)]
 public sealed class LeadersWordTests(NodeFixture fixture)
 {
     [Fact]

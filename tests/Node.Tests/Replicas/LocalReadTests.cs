@@ -5,7 +5,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>Reads of a follower's own copy.</summary>
-[Collection(NodeGroup.Name)]
+[Collection(SeveralNodesGroup.Name)]
 public sealed class LocalReadTests(NodeFixture fixture)
 {
     [Theory]

@@ -5,7 +5,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>What a recovery session can have a replica do.</summary>
-[Collection(NodeGroup.Name)]
+[Collection(SeveralNodesGroup.Name)]
 public sealed class RecoveryOrderTests(NodeFixture fixture)
 {
     [Fact]
