@@ -14,7 +14,7 @@ namespace Baton.Functions.Broadcasts;
 
 /// <summary>
 /// <c>POST /api/broadcasts</c>: one message to many vchannels, all or eventually all. The task is stored, then its operation is asked for; a
-/// crash in between leaves a task that nobody carries out until the same request (same <c>broadcastId</c>) comes again, and whoever sent it had no answer. An app that is
+/// crash in between leaves a task that <see cref="OrphanSweep"/> begins, or the same request (same <c>broadcastId</c>) when it comes again; whoever sent it had no answer. An app that is
 /// told to stop takes none any more (case B57), and what it has begun to store it also starts.
 /// </summary>
 internal sealed class BroadcastCreate(

@@ -3,6 +3,7 @@ using Baton.Core.Broadcasts;
 using Baton.Core.Operations;
 using Baton.Core.Wal;
 using Baton.Functions.Broadcasts;
+using Baton.Functions.Hosting;
 using Baton.Functions.Tests.Doubles;
 using Baton.Functions.Tests.ForcedPromotion;
 using Baton.Testing;
@@ -41,6 +42,24 @@ public sealed class BroadcastTests(AzuriteFixture azurite)
         Assert.Equal((200, BroadcastState.Tombstone), (again.Status, again.Read<BroadcastView>().State));
         Assert.Equal((409, "Conflict"), (other.Status, other.Problem.Code));
         Assert.Equal(3, plane.Logs.Appended.Count);
+    }
+
+    [Fact]
+    public async Task A_broadcast_whose_control_plane_died_before_it_was_begun_is_begun_by_the_sweep_when_nobody_can_be_about_to()
+    {
+        await using var plane = await StartAsync();
+        await plane.Broadcasts.AddAsync(BroadcastRules.Create(77, Scenes.Drop, plane.Time.GetUtcNow()), default);
+
+        await SweepAsync(plane);
+        Assert.Empty(plane.Logs.Appended);
+
+        plane.Time.Advance(OrphanSweep.Grace);
+        await Task.WhenAll(SweepAsync(plane), SweepAsync(plane));
+        await ForcedPromotionTests.FinishedAsync(plane, "broadcast-77");
+
+        Assert.Equal(BroadcastState.Tombstone, (await plane.BroadcastAsync(77)).State);
+        Assert.Equal(3, plane.Logs.Appended.Count);
+        Assert.Empty(await plane.LocksAsync());
     }
 
     [Theory]
@@ -268,6 +287,12 @@ public sealed class BroadcastTests(AzuriteFixture azurite)
     }
 
     private static CreateBroadcastRequest Request() => new(Scenes.Drop.Kind, Scenes.Drop.VChannels, Scenes.Drop.Payload, Scenes.Drop.ResourceKeys);
+
+    private static Task<bool> SweepAsync(ControlPlane plane) => plane.RunAsync<OrphanSweep, bool>(async f =>
+    {
+        await f.RunAsync(new TimerInfo(false), plane.Engine, default);
+        return true;
+    });
 
     private static Task<Answer> CreateAsync(ControlPlane plane, CreateBroadcastRequest request) =>
         plane.CallAsync<BroadcastCreate>((f, r) => f.RunAsync(r, plane.Engine, default), request);
