@@ -15,6 +15,7 @@ using Xunit.Abstractions;
 namespace Baton.DevHost.Tests.EndToEnd;
 
 /// <summary>A promotion at the size of many channels and many broadcasts that the old primary left incomplete: real processes, everything read back over HTTP.</summary>
+[Collection(ManyChannelsGroup.Name)]
 public sealed partial class ManyChannelsTests(ITestOutputHelper output)
 {
     private const int Channels = 256;
@@ -148,4 +149,11 @@ public sealed partial class ManyChannelsTests(ITestOutputHelper output)
 
     [GeneratedRegex("""^baton_node_requests_in_progress (?<value>\d+)""", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex InProgress();
+}
+
+/// <summary>By itself: it keeps the whole machine busy, and beside others takes six times as long.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class ManyChannelsGroup
+{
+    public const string Name = "many channels";
 }
