@@ -15,20 +15,16 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// </summary>
 public sealed class KilledControlPlaneTests
 {
-    /// <summary>After every function that a promotion calls, whose answer is then lost, and before some, where nothing of what it writes is there. Each of these moments, in process: <c>Functions.Tests</c>.</summary>
+    /// <summary>After every function that a promotion calls, whose answer is then lost. Each moment before and after, in process: <c>Functions.Tests</c>.</summary>
     private static readonly CrashPoint[] Steps =
     [
         new("ForcedPromotion", After: true, 1),
         new("FenceIn", After: true, 1),
-        new("RecordStep", After: false, 1),
-        new("AppendForcedConfig", After: false, 1),
         new("AppendForcedConfig", After: true, 1),
         new("PersistForcedConfig", After: true, 1),
         new("PlanSupplement", After: true, 1),
-        new("SupplementBroadcasts", After: false, 1),
         new("SupplementBroadcasts", After: true, 1),
         new("ReportPromotion", After: true, 1),
-        new("FinishOperation", After: false, 1),
         new("FinishOperation", After: true, 1),
     ];
 
