@@ -1,6 +1,8 @@
 using System.Net;
+using Baton.Edge.Answers;
+using Baton.Edge.Bodies;
+using Baton.Edge.Hosting;
 using Baton.Node.Access;
-using Baton.Node.Answers;
 using Baton.Node.Broadcasts;
 using Baton.Node.Cdc;
 using Baton.Node.Channels;
@@ -30,15 +32,14 @@ internal static class NodeApplication
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
-        builder.Logging.ClearProviders();
-        LogOutput.Add(builder);
+        LogOutput.Add(builder, $"{NodeSettings.Section}:{nameof(NodeSettings.LogFormat)}");
         AddSettings(builder);
         AddServices(builder.Services);
         configure?.Invoke(builder);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             Listen(kestrel, builder.Configuration.GetSection(NodeSettings.Section).Get<NodeSettings>() ?? new NodeSettings());
-            kestrel.Limits.MaxRequestBodySize = RequestLimits.DiscardedBytes;
+            kestrel.Limits.MaxRequestBodySize = BodyLimits.DiscardedBytes;
             kestrel.AddServerHeader = false;
         });
 
@@ -115,7 +116,7 @@ internal static class NodeApplication
             s.GetRequiredService<NodeMetrics>()));
         services.AddSingleton<LeaderHints>();
         services.AddSingleton<HeardStanding>();
-        services.AddSingleton<BodyBudget>();
+        services.AddSingleton(s => new BodyBudget(s.GetRequiredService<IOptions<NodeSettings>>().Value.MaxRequestBytesInFlight, $"{NodeSettings.Section}:{nameof(NodeSettings.MaxRequestBytesInFlight)}", s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<WaitingReaders>();
         services.AddSingleton(s => new SnapshotTurns(s.GetRequiredService<IOptions<NodeSettings>>().Value.MaxSnapshotsAtOnce));
         services.AddSingleton<AckTurns>();

@@ -69,7 +69,7 @@ public sealed record LastReplicated(string Channel, long TimeTick, DateTimeOffse
 public sealed record TopologyView(string ClusterId, long Version, ClusterRole Role, IReadOnlyList<NodeView> Nodes, IReadOnlyList<ChannelView> Channels);
 
 /// <summary>A node of a topology.</summary>
-public sealed record NodeView(string NodeId, Uri Endpoint, long Incarnation, bool Failed, string? Zone, int Capacity, DateTimeOffset? LastHeartbeat);
+public sealed record NodeView(string NodeId, Uri Endpoint, long Incarnation, bool Failed, string? Zone, int Capacity, DateTimeOffset? LastHeartbeat, bool Draining = false);
 
 /// <summary>A channel of a topology.</summary>
 public sealed record ChannelView(string Name, string? Leader, long Term, IReadOnlyList<ReplicaView> Replicas, ChannelAvailability Status);
@@ -93,13 +93,24 @@ public enum ChannelAvailability
 }
 
 /// <summary><c>GET /api/route</c>.</summary>
-public sealed record RouteView(long Version, IReadOnlyDictionary<string, RouteEntry> Channels);
+/// <param name="Version">The state's version; never goes back.</param>
+/// <param name="Channels">The channels that have a leader.</param>
+/// <param name="Offline">The channels that have none, for want of a live node. Whatever is in neither does not exist.</param>
+public sealed record RouteView(long Version, IReadOnlyDictionary<string, RouteEntry> Channels, IReadOnlyList<string>? Offline = null);
 
 /// <summary>Where a channel's leader is.</summary>
-public sealed record RouteEntry(Uri Endpoint, string NodeId, long Term);
+/// <param name="Endpoint">Base address of its node.</param>
+/// <param name="NodeId">Its node.</param>
+/// <param name="Term">The term it leads at.</param>
+/// <param name="Incarnation">Its node's incarnation: who reports that the node is gone names it, so that a late report says nothing of a node that has come back.</param>
+public sealed record RouteEntry(Uri Endpoint, string NodeId, long Term, long? Incarnation = null);
 
 /// <summary><c>PUT /api/nodes/{nodeId}</c>.</summary>
-public sealed record JoinNodeRequest(Uri Endpoint, string? Zone = null, int? Capacity = null);
+/// <param name="Endpoint">Base address of its HTTP API.</param>
+/// <param name="Zone">Its failure domain, if it has one.</param>
+/// <param name="Capacity">Relative capacity; 1 when not given.</param>
+/// <param name="Instance">An id that the node's process drew at its start. The same again: the process has lived all the time, so a suspicion of it was wrong. Another: it did end.</param>
+public sealed record JoinNodeRequest(Uri Endpoint, string? Zone = null, int? Capacity = null, string? Instance = null);
 
 /// <summary>A join: the node's incarnation, what it owns now, and how its cluster replicates.</summary>
 public sealed record JoinNodeResponse(string NodeId, long Incarnation, IReadOnlyList<Assignment> Assignments, ReplicateStanding? Replication = null);
@@ -148,6 +159,9 @@ public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bo
     /// <summary>To a node that leaves: the channels of its beat that have a leader at a higher term now. For these it waits, and for no others: nobody takes those over. Null in other answers.</summary>
     public IReadOnlyList<string>? TakenOver { get; init; }
 
+    /// <summary>An operator has removed the node: it hands over what it still serves, ends, and does not join again.</summary>
+    public bool Removed { get; init; }
+
     /// <summary>How the cluster replicates; null in the answer to a node that leaves or must join again.</summary>
     public ReplicateStanding? Replication { get; init; }
 }
@@ -161,13 +175,25 @@ public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bo
 public sealed record Assignment(string Channel, string Role, long Term, Uri? LeaderEndpoint, ReplicaMode? Mode = null);
 
 /// <summary><c>POST /api/nodes/{nodeId}/failed</c>.</summary>
-public sealed record NodeFailedRequest(string Reason, string? ObservedBy = null, string? EventId = null, long? Incarnation = null);
+/// <param name="Reason">What was observed, 1 to 1000 characters.</param>
+/// <param name="ObservedBy">Who observed it.</param>
+/// <param name="EventId">Its id: the same again changes nothing.</param>
+/// <param name="Incarnation">The incarnation it is about, where the reporter knows.</param>
+/// <param name="Channel">The one channel that the node cannot lead, although it lives; absent where the node itself is gone.</param>
+/// <param name="Term">With <paramref name="Channel"/>: the term at which it cannot.</param>
+public sealed record NodeFailedRequest(string Reason, string? ObservedBy = null, string? EventId = null, long? Incarnation = null, string? Channel = null, long? Term = null);
 
-/// <summary>Body of queue <c>urgent-failover</c>.</summary>
-public sealed record UrgentFailoverMessage(string EventId, string NodeId, string Reason, DateTimeOffset ObservedAt, long? Incarnation = null, string? ObservedBy = null);
+/// <summary>Body of queue <c>urgent-failover</c>: a <see cref="NodeFailedRequest"/> about a node, with the time it came.</summary>
+public sealed record UrgentFailoverMessage(
+    string EventId, string NodeId, string Reason, DateTimeOffset ObservedAt, long? Incarnation = null, string? ObservedBy = null, string? Channel = null, long? Term = null);
 
 /// <summary>Body of queue <c>routine-reconcile</c>.</summary>
 public sealed record RoutineReconcileMessage(string EventId, string Reason, DateTimeOffset RequestedAt, ReconcileScope? Scope = null);
+
+/// <summary><c>POST /api/channels/{name}/move</c>.</summary>
+/// <param name="To">The node that is to lead.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record MoveChannelRequest(string? To);
 
 /// <summary>What to reconcile; all when absent.</summary>
 public sealed record ReconcileScope(string? Channel = null, string? NodeId = null);

@@ -87,6 +87,16 @@ public sealed record BeginTransactionResponse(long TxnId, DateTimeOffset Expires
 /// <param name="Replicas">Node ids that follow.</param>
 public sealed record OpenChannelRequest(long Term, IReadOnlyList<string>? Replicas = null);
 
+/// <summary>
+/// <c>POST /channels/open</c>: control plane only. What the node leads now, as far as it may not know; answered 202 at once, and opened behind the answer. A channel at a term that the node has seen is left as it is, so
+/// the same again, or late, changes nothing. One call, however many channels.
+/// </summary>
+/// <param name="Channels">The channels with their terms.</param>
+public sealed record OpenChannelsRequest(IReadOnlyList<ChannelAtTerm> Channels);
+
+/// <summary>A channel, to be led at a term.</summary>
+public sealed record ChannelAtTerm(string Channel, long Term);
+
 /// <summary><c>POST /channels/{ch}/close</c>: control plane only. Closes if open at this term or below.</summary>
 public sealed record CloseChannelRequest(long Term);
 

@@ -24,7 +24,24 @@ public sealed record ClusterState(
 /// <param name="Zone">Failure domain, if given.</param>
 /// <param name="Capacity">Relative capacity, default 1.</param>
 /// <param name="LastSuspectedAt">When it was last moved away from on suspicion (cooldown).</param>
-public sealed record NodeState(Uri Endpoint, long Incarnation, bool Failed = false, string? Zone = null, int Capacity = 1, DateTimeOffset? LastSuspectedAt = null);
+/// <param name="Instance">The id that its process drew at its start, if it said one: the same at the next join means that the process never ended.</param>
+/// <param name="Draining">An operator is removing it: it is no candidate, and goes on serving what it leads until others do.</param>
+/// <param name="RemovedAt">When an operator removed it. The row stays for a while, so that its process, should it still run, is told; it is no member any more.</param>
+public sealed record NodeState(
+    Uri Endpoint,
+    long Incarnation,
+    bool Failed = false,
+    string? Zone = null,
+    int Capacity = 1,
+    DateTimeOffset? LastSuspectedAt = null,
+    string? Instance = null,
+    bool Draining = false,
+    DateTimeOffset? RemovedAt = null)
+{
+    /// <summary>It may be given channels.</summary>
+    [JsonIgnore]
+    public bool IsCandidate => !Failed && !Draining && RemovedAt is null;
+}
 
 /// <summary>A channel's leadership.</summary>
 /// <param name="Leader">Node id of the leader, or null while the channel is offline.</param>

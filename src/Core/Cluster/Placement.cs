@@ -5,7 +5,7 @@ internal static class Placement
 {
     /// <summary>Ids of nodes that may own channels, in order.</summary>
     public static IReadOnlyList<string> LiveNodes(ClusterState state) =>
-        [.. state.Nodes.Where(n => !n.Value.Failed).Select(n => n.Key).Order(StringComparer.Ordinal)];
+        [.. state.Nodes.Where(n => n.Value.IsCandidate).Select(n => n.Key).Order(StringComparer.Ordinal)];
 
     /// <summary>How many channels each live node leads.</summary>
     public static Dictionary<string, int> LeaderLoad(ClusterState state)

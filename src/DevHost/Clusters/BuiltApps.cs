@@ -11,6 +11,9 @@ internal static class BuiltApps
     /// <summary>The node's assembly.</summary>
     public static string Node => Existing("NodeAssembly", File.Exists);
 
+    /// <summary>The gateway's assembly.</summary>
+    public static string Gateway => Existing("GatewayAssembly", File.Exists);
+
     /// <summary>This program's own assembly, started again for each control plane's host.</summary>
     public static string DevHost => Existing("DevHostAssembly", File.Exists);
 

@@ -76,11 +76,11 @@ internal sealed class RouteRead(ClusterStateStore states, ClusterStateWatcher wa
         {
             if (channel.Leader is { } leader && state.Nodes.TryGetValue(leader, out var node))
             {
-                entries[name] = new RouteEntry(node.Endpoint, leader, channel.Term);
+                entries[name] = new RouteEntry(node.Endpoint, leader, channel.Term, node.Incarnation);
             }
         }
 
-        return new RouteView(state.Version, entries);
+        return new RouteView(state.Version, entries, [.. state.Channels.Keys.Where(c => !entries.ContainsKey(c)).Order(StringComparer.Ordinal)]);
     }
 }
 

@@ -1,5 +1,4 @@
-using System.Security.Cryptography;
-using System.Text;
+using Baton.Edge.Access;
 using Baton.Node.Settings;
 using Microsoft.Extensions.Options;
 
@@ -21,36 +20,20 @@ internal enum Caller
     Control,
 }
 
-/// <summary>Tells by the Authorization header who calls. Compares digests of equal length in constant time, so that the answer's time says nothing about a secret.</summary>
-internal sealed class NodeSecrets
+/// <summary>Tells by the Authorization header who calls.</summary>
+internal sealed class NodeSecrets(IOptions<ClusterSettings> cluster)
 {
-    private const string Scheme = "Bearer ";
+    private readonly BearerSecret _control = new(cluster.Value.Secret);
+    private readonly BearerSecret _client = new(cluster.Value.ClientSecret);
+    private readonly BearerSecret? _replication = cluster.Value.ReplicationSecret is { Length: > 0 } replication ? new(replication) : null;
 
-    private readonly byte[] _control;
-    private readonly byte[] _client;
-    private readonly byte[]? _replication;
-
-    public NodeSecrets(IOptions<ClusterSettings> cluster)
-    {
-        _control = Digest(cluster.Value.Secret);
-        _client = Digest(cluster.Value.ClientSecret);
-        _replication = cluster.Value.ReplicationSecret is { Length: > 0 } replication ? Digest(replication) : null;
-    }
-
-    /// <summary>Whom <paramref name="authorization"/> proves the caller to be. No two secrets are the same.</summary>
+    /// <summary>Whom <paramref name="authorization"/> proves the caller to be. No two secrets are the same; all are looked at, so that the time does not say which it was.</summary>
     public Caller Identify(string? authorization)
     {
-        if (authorization is null || !authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
-        {
-            return Caller.Anyone;
-        }
-
-        var given = Digest(authorization[Scheme.Length..].Trim());
-        var isControl = CryptographicOperations.FixedTimeEquals(given, _control);
-        var isClient = CryptographicOperations.FixedTimeEquals(given, _client);
-        var isReplication = _replication is not null && CryptographicOperations.FixedTimeEquals(given, _replication);
+        var given = BearerSecret.DigestOf(authorization);
+        var isControl = _control.Is(given);
+        var isClient = _client.Is(given);
+        var isReplication = _replication?.Is(given) == true;
         return isControl ? Caller.Control : isClient ? Caller.Client : isReplication ? Caller.Replication : Caller.Anyone;
     }
-
-    private static byte[] Digest(string secret) => SHA256.HashData(Encoding.UTF8.GetBytes(secret));
 }

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Baton.Core.Api;
+using Baton.Edge.Bodies;
+using Baton.Node.Access;
 
 namespace Baton.Node.Answers;
 
@@ -7,7 +9,7 @@ namespace Baton.Node.Answers;
 internal static class JsonBody
 {
     /// <summary>The body as <typeparamref name="T"/>.</summary>
-    /// <exception cref="ApiException">413 above <see cref="RequestLimits.BodyBytes"/>; 400 when it is no JSON, or not of this shape; 429 where the node has no room for it.</exception>
+    /// <exception cref="ApiException">413 above <see cref="BodyLimits.BodyBytes"/>; 400 when it is no JSON, or not of this shape; 429 where the node has no room for it.</exception>
     public static async Task<T> ReadAsync<T>(HttpRequest request)
         where T : class
     {
@@ -16,7 +18,7 @@ internal static class JsonBody
             throw new ApiException(ApiErrorCode.InvalidArgument, "this path takes a body of content type application/json");
         }
 
-        return Parse<T>((await RequestBody.ReadAsync(request)).Span);
+        return Parse<T>((await RequestBody.ReadAsync(request, urgent: request.HttpContext.CallerOf() == Caller.Control)).Span);
     }
 
     /// <summary>The body as <typeparamref name="T"/>.</summary>

@@ -3,17 +3,8 @@ namespace Baton.Node.Answers;
 /// <summary>What one request may ask for, beside the channel's own limits. Each bound keeps one caller from taking the memory of the others.</summary>
 internal static class RequestLimits
 {
-    /// <summary>Bytes of a request's body.</summary>
-    public const int BodyBytes = 8 * 1024 * 1024;
-
     /// <summary>JSON objects of one body; a request of the most messages needs a few thousand.</summary>
     public const int Objects = 16 * 1024;
-
-    /// <summary>Bytes of a larger body that are taken in and thrown away before it is refused. Above this the connection is closed.</summary>
-    public const int DiscardedBytes = 256 * 1024 * 1024;
-
-    /// <summary>A body of the control plane up to this long never waits for room: what clients send must not keep an order from the channels that it is for.</summary>
-    public const int OrderBytes = 64 * 1024;
 
     /// <summary>Messages of one answer, but for a whole transaction.</summary>
     public const int Messages = 1_000;

@@ -10,8 +10,6 @@ namespace Baton.Node.Leadership;
 /// </summary>
 internal static class TermHeader
 {
-    public const string Name = "X-Baton-Term";
-
     /// <summary>Middleware; goes behind routing and the access check, so that nobody without a secret makes this node ask.</summary>
     public static IApplicationBuilder UseTermHeader(this IApplicationBuilder app)
     {
@@ -19,7 +17,7 @@ internal static class TermHeader
         var early = app.ApplicationServices.GetRequiredService<EarlyBeat>();
         return app.Use((context, next) =>
         {
-            if (context.Request.Headers.TryGetValue(Name, out var value) && context.GetRouteValue("channel") is string channel && Read(value) > channels.TermSeen(channel))
+            if (context.Request.Headers.TryGetValue(BatonHeaders.Term, out var value) && context.GetRouteValue("channel") is string channel && Read(value) > channels.TermSeen(channel))
             {
                 early.Ask();
             }
@@ -31,5 +29,5 @@ internal static class TermHeader
     private static long Read(string? value) =>
         long.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var term) && ExactNumbers.IsPosition(term)
             ? term
-            : throw new ApiException(ApiErrorCode.InvalidArgument, $"header {Name} must be a term: a whole number, 1 or above and below 2^53");
+            : throw new ApiException(ApiErrorCode.InvalidArgument, $"header {BatonHeaders.Term} must be a term: a whole number, 1 or above and below 2^53");
 }

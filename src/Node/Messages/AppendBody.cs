@@ -2,6 +2,8 @@ using Baton.Core.Api;
 using Baton.Core.Channels;
 using Baton.Core.Frames;
 using Baton.Core.Wal;
+using Baton.Edge.Bodies;
+using Baton.Node.Access;
 using Baton.Node.Answers;
 using Microsoft.Net.Http.Headers;
 
@@ -21,7 +23,7 @@ internal static class AppendBody
                 : throw new ApiException(ApiErrorCode.InvalidArgument, $"this path takes a body of content type application/json or {AppendFrames.MediaType}");
         }
 
-        var body = await RequestBody.ReadAsync(request);
+        var body = await RequestBody.ReadAsync(request, urgent: request.HttpContext.CallerOf() == Caller.Control);
         try
         {
             return AppendFrames.Decode(body, ChannelLimits.Default.MaxMessages);

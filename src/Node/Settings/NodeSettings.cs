@@ -1,6 +1,7 @@
 using System.Net;
 using Baton.Core.Api;
-using Baton.Node.Answers;
+using Baton.Edge.Bodies;
+using Baton.Edge.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Settings;
@@ -137,7 +138,7 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
         CheckRange(wrong, "Node:ControlPlaneTimeoutMs", options.ControlPlaneTimeoutMs, 100, 60_000);
         CheckRange(wrong, "Node:AckFlushTimeoutMs", options.AckFlushTimeoutMs, 100, 60_000);
         CheckRange(wrong, "Node:SnapshotEveryRecords", options.SnapshotEveryRecords, 100, 10_000_000);
-        CheckRange(wrong, "Node:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, RequestLimits.BodyBytes, 1L << 40);
+        CheckRange(wrong, "Node:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, BodyLimits.BodyBytes, 1L << 40);
         CheckRange(wrong, "Node:MaxWaitingReaders", options.MaxWaitingReaders, 1, 1_000_000);
         CheckRange(wrong, "Node:MaxSnapshotsAtOnce", options.MaxSnapshotsAtOnce, 1, 1_000);
         CheckRange(wrong, "Node:DrainTimeoutMs", options.DrainTimeoutMs, 100, 600_000);

@@ -1,8 +1,6 @@
 using Baton.Core.Api;
-using Baton.Node.Answers;
-using Baton.Node.Settings;
+using Baton.Edge.Bodies;
 using Baton.Node.Tests.Harness;
-using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Tests.Answers;
 
@@ -173,5 +171,5 @@ public sealed class BodyBudgetTests
         Assert.Equal((0, 0), (budget.TakenBytes, budget.Waiting));
     }
 
-    private BodyBudget Of(long bytes) => new(Options.Create(new NodeSettings { MaxRequestBytesInFlight = bytes }), _time);
+    private BodyBudget Of(long bytes) => new(bytes, "Node:MaxRequestBytesInFlight", _time);
 }

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using Baton.Core.Api;
 using Baton.Core.Frames;
-using Baton.Node.Answers;
+using Baton.Edge.Bodies;
 using Baton.Node.Messages;
 using Baton.Node.Tests.Harness;
 using Microsoft.Extensions.DependencyInjection;
@@ -28,7 +28,7 @@ public sealed class RequestBoundsTests(NodeFixture fixture)
         // It does not say how long it is, so it counts as the longest.
         using var slow = new SlowBody(AppendFrames.Encode(new AppendRequest([new MessageBody([1])])), AppendFrames.MediaType);
         var first = PostAsync(node.Client, channel, slow);
-        await Eventually.HoldsAsync(() => budget.TakenBytes == RequestLimits.BodyBytes, "the first request has its room");
+        await Eventually.HoldsAsync(() => budget.TakenBytes == BodyLimits.BodyBytes, "the first request has its room");
 
         using var patient = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromSeconds(60) }) { BaseAddress = node.Client.BaseAddress };
         patient.DefaultRequestHeaders.Authorization = node.Client.DefaultRequestHeaders.Authorization;
@@ -54,11 +54,11 @@ public sealed class RequestBoundsTests(NodeFixture fixture)
         await using var plane = await ScriptedControlPlane.StartAsync();
         await using var node = await TestNode.LeadingAsync(fixture, plane, channel, settings: Smallest);
         var budget = node.Services.GetRequiredService<BodyBudget>();
-        await budget.TakeAsync(RequestLimits.BodyBytes, CancellationToken.None);
+        await budget.TakeAsync(BodyLimits.BodyBytes, CancellationToken.None);
         var waiting = node.AppendAsync(channel, "waits");
         await Eventually.HoldsAsync(() => budget.Waiting == 1 || waiting.IsCompleted, "it waits");
         Assert.False(waiting.IsCompleted);
-        budget.GiveBack(RequestLimits.BodyBytes);
+        budget.GiveBack(BodyLimits.BodyBytes);
         await waiting;
         await Eventually.HoldsAsync(() => budget.TakenBytes == 0, "all is given back");
     }
@@ -70,13 +70,13 @@ public sealed class RequestBoundsTests(NodeFixture fixture)
         await using var plane = await ScriptedControlPlane.StartAsync();
         await using var node = await TestNode.LeadingAsync(fixture, plane, channel, settings: Smallest);
         var budget = node.Services.GetRequiredService<BodyBudget>();
-        await budget.TakeAsync(RequestLimits.BodyBytes, CancellationToken.None);
+        await budget.TakeAsync(BodyLimits.BodyBytes, CancellationToken.None);
         var other = NodeFixture.NewChannel();
         await TestNode.OkAsync<ChannelStatus>(node.PostAsync($"channels/{other}/open", new OpenChannelRequest(1), node.Control));
         await TestNode.ProblemAsync(node.PostAsync($"channels/{other}/messages", new AppendRequest([new MessageBody([1])])), ApiErrorCode.Overloaded);
         await TestNode.ProblemAsync(node.PostAsync($"channels/{other}/messages", new AppendRequest([new MessageBody(new byte[100_000])]), node.Control), ApiErrorCode.Overloaded);
-        await Eventually.HoldsAsync(() => budget.TakenBytes == RequestLimits.BodyBytes, "all others have given back");
-        budget.GiveBack(RequestLimits.BodyBytes);
+        await Eventually.HoldsAsync(() => budget.TakenBytes == BodyLimits.BodyBytes, "all others have given back");
+        budget.GiveBack(BodyLimits.BodyBytes);
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class RequestBoundsTests(NodeFixture fixture)
         var budget = node.Services.GetRequiredService<BodyBudget>();
         await TestNode.ProblemAsync(node.PostRawAsync($"channels/{channel}/messages", "{"), ApiErrorCode.InvalidArgument);
         await TestNode.ProblemAsync(node.PostAsync("channels/elsewhere/messages", new AppendRequest([new MessageBody([1])])), ApiErrorCode.NotLeader);
-        using (var large = new SlowBody(new byte[RequestLimits.BodyBytes + 1], AppendFrames.MediaType))
+        using (var large = new SlowBody(new byte[BodyLimits.BodyBytes + 1], AppendFrames.MediaType))
         {
             large.Finish();
             await TestNode.ProblemAsync(PostAsync(node.Client, channel, large), ApiErrorCode.PayloadTooLarge);
@@ -98,7 +98,7 @@ public sealed class RequestBoundsTests(NodeFixture fixture)
         using (var gone = new CancellationTokenSource())
         {
             var call = PostAsync(node.Client, channel, left, gone.Token);
-            await Eventually.HoldsAsync(() => budget.TakenBytes == RequestLimits.BodyBytes, "it has its room");
+            await Eventually.HoldsAsync(() => budget.TakenBytes == BodyLimits.BodyBytes, "it has its room");
             await gone.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => call);
         }

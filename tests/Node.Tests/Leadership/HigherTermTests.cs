@@ -104,7 +104,7 @@ public sealed class HigherTermTests(NodeFixture fixture)
     {
         await using var plane = await ScriptedControlPlane.StartAsync();
         await using var node = await StartAsync(plane);
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"channels/{NodeFixture.NewChannel()}/status") { Headers = { { TermHeader.Name, "9" } } };
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"channels/{NodeFixture.NewChannel()}/status") { Headers = { { BatonHeaders.Term, "9" } } };
 
         await TestNode.ProblemAsync(node.Anonymous.SendAsync(request), ApiErrorCode.Unauthorized);
         Assert.False(Asked(node));
@@ -130,7 +130,7 @@ public sealed class HigherTermTests(NodeFixture fixture)
     private static async Task<HttpResponseMessage> GetAsync(TestNode node, string path, string term)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
-        Assert.True(request.Headers.TryAddWithoutValidation(TermHeader.Name, term));
+        Assert.True(request.Headers.TryAddWithoutValidation(BatonHeaders.Term, term));
         return await node.Client.SendAsync(request);
     }
 

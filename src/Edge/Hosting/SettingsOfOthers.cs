@@ -1,11 +1,12 @@
 using Microsoft.Extensions.Options;
 
-namespace Baton.Node.Settings;
+namespace Baton.Edge.Hosting;
 
 /// <summary>Settings that check themselves by throwing, checked at the start with the others.</summary>
-internal sealed class SettingsOfOthers<TOptions>(Action<TOptions> check) : IValidateOptions<TOptions>
+public sealed class SettingsOfOthers<TOptions>(Action<TOptions> check) : IValidateOptions<TOptions>
     where TOptions : class
 {
+    /// <inheritdoc/>
     public ValidateOptionsResult Validate(string? name, TOptions options)
     {
         try

@@ -1,11 +1,14 @@
-namespace Baton.Node.Settings;
+using Microsoft.Extensions.Hosting;
+
+namespace Baton.Edge.Hosting;
 
 /// <summary>Setting <c>ExitWhenStdinCloses</c>: whoever started this process holds its standard input open; when it dies, this process stops too.</summary>
-internal sealed class StdinWatch(IHostApplicationLifetime lifetime) : IHostedService
+public sealed class StdinWatch(IHostApplicationLifetime lifetime) : IHostedService
 {
     /// <summary>The setting's name.</summary>
     public const string Setting = "ExitWhenStdinCloses";
 
+    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
         // A read of standard input cannot be cancelled: a thread of its own waits in it and dies with the process.
@@ -24,5 +27,6 @@ internal sealed class StdinWatch(IHostApplicationLifetime lifetime) : IHostedSer
         return Task.CompletedTask;
     }
 
+    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }

@@ -1,13 +1,14 @@
 using System.Buffers;
 using System.Numerics;
 using Baton.Core.Api;
-using Baton.Node.Access;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 
-namespace Baton.Node.Answers;
+namespace Baton.Edge.Bodies;
 
-/// <summary>A request's bytes, in a buffer that counts against the node's budget. The buffer is used again when the request has been answered.</summary>
+/// <summary>A request's bytes, in a buffer that counts against the process' budget. The buffer is used again when the request has been answered.</summary>
 /// <remarks>The budget counts buffers, not bodies: what is counted is what is in memory, up to twice a body's length.</remarks>
-internal sealed class RequestBody : IDisposable
+public sealed class RequestBody : IDisposable
 {
     /// <summary>The smallest buffer.</summary>
     public const int MinBufferBytes = 4 * 1024;
@@ -22,11 +23,14 @@ internal sealed class RequestBody : IDisposable
     private RequestBody(BodyBudget budget) => _budget = budget;
 
     /// <summary>Reads the whole body. The bytes last until the request has been answered.</summary>
-    /// <exception cref="ApiException">413 above <see cref="RequestLimits.BodyBytes"/>; 429 where the budget has no room, and then nothing was read.</exception>
-    public static async Task<ReadOnlyMemory<byte>> ReadAsync(HttpRequest request)
+    /// <param name="request">The request.</param>
+    /// <param name="urgent">A short body does not wait for room: see <see cref="BodyLimits.OrderBytes"/>.</param>
+    /// <exception cref="ApiException">413 above <see cref="BodyLimits.BodyBytes"/>; 429 where the budget has no room, and then nothing was read.</exception>
+    public static async Task<ReadOnlyMemory<byte>> ReadAsync(HttpRequest request, bool urgent = false)
     {
+        ArgumentNullException.ThrowIfNull(request);
         var ct = request.HttpContext.RequestAborted;
-        if (request.ContentLength > RequestLimits.BodyBytes)
+        if (request.ContentLength > BodyLimits.BodyBytes)
         {
             throw await TooLargeAsync(request.Body, ct);
         }
@@ -37,7 +41,7 @@ internal sealed class RequestBody : IDisposable
         }
 
         var body = new RequestBody(request.HttpContext.RequestServices.GetRequiredService<BodyBudget>());
-        await body.TakeAsync(request, ct);
+        await body.TakeAsync(request, urgent, ct);
         request.HttpContext.Response.RegisterForDispose(body);
         return await body.FillAsync(request, ct);
     }
@@ -54,10 +58,10 @@ internal sealed class RequestBody : IDisposable
     public static int BufferBytes(int length) => (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(length, MinBufferBytes));
 
     // Who does not say how much it is needs room for the most: to wait for more in the midst of a body, while others do the same, could last for all of them.
-    private async ValueTask TakeAsync(HttpRequest request, CancellationToken ct)
+    private async ValueTask TakeAsync(HttpRequest request, bool urgent, CancellationToken ct)
     {
-        var bytes = request.ContentLength is { } length ? BufferBytes((int)length) : RequestLimits.BodyBytes;
-        if (bytes <= RequestLimits.OrderBytes && request.ContentLength is not null && request.HttpContext.CallerOf() == Caller.Control)
+        var bytes = request.ContentLength is { } length ? BufferBytes((int)length) : BodyLimits.BodyBytes;
+        if (urgent && bytes <= BodyLimits.OrderBytes && request.ContentLength is not null)
         {
             _budget.TakeAnyway(bytes);
         }
@@ -72,7 +76,7 @@ internal sealed class RequestBody : IDisposable
     private async Task<ReadOnlyMemory<byte>> FillAsync(HttpRequest request, CancellationToken ct)
     {
         // One byte more than was announced is never asked for: the server ends a body at its Content-Length.
-        var most = (int?)request.ContentLength ?? RequestLimits.BodyBytes;
+        var most = (int?)request.ContentLength ?? BodyLimits.BodyBytes;
         UseBuffer(ArrayPool<byte>.Shared.Rent(request.ContentLength is null ? FirstBufferBytes : _takenBytes));
         var length = 0;
         while (length < most)
@@ -139,6 +143,6 @@ internal sealed class RequestBody : IDisposable
             ArrayPool<byte>.Shared.Return(chunk);
         }
 
-        return new ApiException(ApiErrorCode.PayloadTooLarge, $"the body is over {RequestLimits.BodyBytes} bytes");
+        return new ApiException(ApiErrorCode.PayloadTooLarge, $"the body is over {BodyLimits.BodyBytes} bytes");
     }
 }

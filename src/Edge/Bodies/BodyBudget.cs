@@ -1,8 +1,6 @@
 using Baton.Core.Api;
-using Baton.Node.Settings;
-using Microsoft.Extensions.Options;
 
-namespace Baton.Node.Answers;
+namespace Baton.Edge.Bodies;
 
 /// <summary>
 /// Bounds what the bodies of all requests under way take together. Who wants more than is left waits in line, briefly, and then is refused; the line is
@@ -13,7 +11,10 @@ namespace Baton.Node.Answers;
 /// gone; whose wait ends checks which. All wait equally long, so the time of whoever came before is over too: it goes first, and what does not fit in its stead is refused. Timers that are due
 /// together fire in any order; without this a small body would be refused beside the room that the large one before it leaves.
 /// </remarks>
-internal sealed class BodyBudget(IOptions<NodeSettings> node, TimeProvider time)
+/// <param name="maxBytes">Bytes that all bodies may take together.</param>
+/// <param name="setting">The setting that says so, for the refusal.</param>
+/// <param name="time">The clock of the wait.</param>
+public sealed class BodyBudget(long maxBytes, string setting, TimeProvider time)
 {
     /// <summary>How many may wait at once.</summary>
     public const int MaxWaiting = 1_024;
@@ -21,7 +22,7 @@ internal sealed class BodyBudget(IOptions<NodeSettings> node, TimeProvider time)
     /// <summary>How long each waits at most.</summary>
     public static readonly TimeSpan Wait = TimeSpan.FromSeconds(1);
 
-    private readonly long _maxBytes = node.Value.MaxRequestBytesInFlight;
+    private readonly long _maxBytes = maxBytes;
     private readonly Lock _lock = new();
     private readonly LinkedList<Place> _line = [];
     private long _takenBytes;
@@ -162,7 +163,7 @@ internal sealed class BodyBudget(IOptions<NodeSettings> node, TimeProvider time)
     }
 
     private ApiException Overloaded() =>
-        new(ApiErrorCode.Overloaded, $"the bodies of the requests under way take the {_maxBytes} bytes that this node gives them (Node:MaxRequestBytesInFlight)") { RetryAfterSeconds = 1 };
+        new(ApiErrorCode.Overloaded, $"the bodies of the requests under way take the {_maxBytes} bytes that this process gives them ({setting})") { RetryAfterSeconds = 1 };
 
     private sealed record Place(int Bytes)
     {

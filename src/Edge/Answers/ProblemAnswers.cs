@@ -1,14 +1,20 @@
 using System.Globalization;
 using Baton.Core.Api;
+using Baton.Edge.Bodies;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
-namespace Baton.Node.Answers;
+namespace Baton.Edge.Answers;
 
 /// <summary>Every error leaves this process in one shape, and says nothing of its inside.</summary>
-internal static partial class ProblemAnswers
+public static partial class ProblemAnswers
 {
     /// <summary>Middleware; goes first.</summary>
     public static IApplicationBuilder UseProblemAnswers(this IApplicationBuilder app)
     {
+        ArgumentNullException.ThrowIfNull(app);
         var log = app.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(ProblemAnswers));
         return app.Use(async (context, next) =>
         {
@@ -29,14 +35,14 @@ internal static partial class ProblemAnswers
                 var answer = e switch
                 {
                     ApiException api => api,
-                    BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => new ApiException(ApiErrorCode.PayloadTooLarge, $"the body is over {RequestLimits.BodyBytes} bytes"),
+                    BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => new ApiException(ApiErrorCode.PayloadTooLarge, $"the body is over {BodyLimits.BodyBytes} bytes"),
                     BadHttpRequestException => new ApiException(ApiErrorCode.InvalidArgument, "the request is not valid HTTP"),
                     _ => null,
                 };
                 if (answer is null)
                 {
                     LogUnexpected(log, e, context.Request.Method, context.Request.Path);
-                    answer = new ApiException(ApiErrorCode.Internal, "an unexpected error; the node's log has the details");
+                    answer = new ApiException(ApiErrorCode.Internal, "an unexpected error; the log has the details");
                 }
 
                 context.Response.Clear();

@@ -1,0 +1,3 @@
+using Baton.Gateway;
+
+await GatewayApplication.Build(args).RunAsync();
