@@ -11,24 +11,47 @@ public static class Assignments
     /// <summary>The role of a node that keeps a warm copy.</summary>
     public const string Replica = "replica";
 
-    /// <summary>What <paramref name="nodeId"/> should own, in creation order; nothing while it is unknown or marked failed.</summary>
+    /// <summary>What <paramref name="nodeId"/> should own, in creation order; nothing while it is unknown, marked failed or removed. One that is being drained owns what it still leads and follows.</summary>
     public static IReadOnlyList<Assignment> For(ClusterState state, string nodeId)
     {
         ArgumentNullException.ThrowIfNull(state);
-        if (!state.Nodes.TryGetValue(nodeId, out var node) || node.Failed)
+        if (!state.Nodes.TryGetValue(nodeId, out var node) || !node.IsLive)
         {
             return [];
         }
 
-        return [.. Placement.InOrder(state.Channels)
+        return [.. Placement.InOrder(state.Channels.Where(c => Placement.Owns(c.Value, nodeId)))
             .Select(c => AssignmentOn(state, c.Key, c.Value, nodeId))
             .OfType<Assignment>()];
     }
 
-    /// <summary>The answer to a heartbeat. A node that is unknown, marked failed or of another incarnation owns nothing until it joins again.</summary>
+    /// <summary>
+    /// What <paramref name="nodeId"/> should lead and by its own account does not, at that term or above: what is to be opened on it. A channel that it follows at the term, it does not lead.
+    /// </summary>
+    /// <param name="state">The state as read.</param>
+    /// <param name="nodeId">The node.</param>
+    /// <param name="held">The channels of its last heartbeat.</param>
+    public static IReadOnlyList<Assignment> Lacking(ClusterState state, string nodeId, IEnumerable<HeartbeatChannel> held)
+    {
+        ArgumentNullException.ThrowIfNull(held);
+        var leads = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var channel in held.Where(c => c is { Name: not null, Role: Leader }))
+        {
+            leads[channel.Name] = Math.Max(channel.Term, leads.GetValueOrDefault(channel.Name));
+        }
+
+        return [.. For(state, nodeId).Where(a => a.Role == Leader && !(leads.TryGetValue(a.Channel, out var term) && term >= a.Term))];
+    }
+
+    /// <summary>The answer to a heartbeat. A removed node is told that it is one, whatever it says. A node that is unknown, marked failed or of another incarnation owns nothing until it joins again.</summary>
     public static HeartbeatResponse Answer(ClusterState state, string nodeId, long incarnation)
     {
         ArgumentNullException.ThrowIfNull(state);
+        if (IsRemoved(state, nodeId))
+        {
+            return new HeartbeatResponse([]) { Removed = true };
+        }
+
         var present = state.Nodes.TryGetValue(nodeId, out var node) && !node.Failed && node.Incarnation == incarnation;
         return present ? new HeartbeatResponse(For(state, nodeId)) : new HeartbeatResponse([], MustRejoin: true);
     }
@@ -42,11 +65,15 @@ public static class Assignments
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(beat);
         var present = state.Nodes.TryGetValue(nodeId, out var node) && node.Incarnation == beat.Incarnation;
-        return new HeartbeatResponse([], MustRejoin: !present)
+        var removed = IsRemoved(state, nodeId);
+        return new HeartbeatResponse([], MustRejoin: !present && !removed)
         {
+            Removed = removed,
             TakenOver = [.. (beat.Channels ?? []).Where(c => IsTakenOver(state, c)).Select(c => c.Name)],
         };
     }
+
+    private static bool IsRemoved(ClusterState state, string nodeId) => state.Nodes.GetValueOrDefault(nodeId)?.RemovedAt is not null;
 
     // At a higher term, whoever has it: also a later incarnation of the same node opens it, and fences this one.
     private static bool IsTakenOver(ClusterState state, HeartbeatChannel? held) =>

@@ -39,12 +39,24 @@ public static class ChannelPlacement
 
         var index = state.Channels.Count == 0 ? 0 : state.Channels.Values.Max(c => c.Index) + 1;
         var channel = new ChannelState(Leader: null, Term: 0, replicationFactor, [], index);
-        if (Placement.PickLeader(channel, Placement.LeaderLoad(state)) is { } leader)
+        if (LeaderMoves.Choose(state, [new(name, channel)], LeaderPolicy.Spread).TryGetValue(name, out var leader))
         {
-            channel = Placement.Lead(channel, leader) with { Replicas = Placement.PickReplicas(state, leader, replicationFactor - 1) };
+            channel = Placement.Lead(channel, leader) with { Replicas = Replicas(state, leader, replicationFactor - 1) };
         }
 
         var channels = new Dictionary<string, ChannelState>(state.Channels, StringComparer.Ordinal) { [name] = channel };
         return new ChannelPlacementResult(state with { Version = state.Version + 1, Channels = channels }, Created: true);
+    }
+
+    private static List<ReplicaState> Replicas(ClusterState state, string leader, int count)
+    {
+        var spread = new ReplicaSpread(state, Placement.Candidates(state));
+        var owners = new List<string> { leader };
+        while (owners.Count <= count && spread.Next(owners, owners) is { } next)
+        {
+            owners.Add(next);
+        }
+
+        return [.. owners.Skip(1).Select(ReplicaSpread.Fresh)];
     }
 }

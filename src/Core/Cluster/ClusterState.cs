@@ -40,7 +40,11 @@ public sealed record NodeState(
 {
     /// <summary>It may be given channels.</summary>
     [JsonIgnore]
-    public bool IsCandidate => !Failed && !Draining && RemovedAt is null;
+    public bool IsCandidate => IsLive && !Draining;
+
+    /// <summary>It is a member and not marked failed: what it leads, it serves.</summary>
+    [JsonIgnore]
+    public bool IsLive => !Failed && RemovedAt is null;
 }
 
 /// <summary>A channel's leadership.</summary>
@@ -49,7 +53,9 @@ public sealed record NodeState(
 /// <param name="ReplicationFactor">Copies asked for, the leader's included.</param>
 /// <param name="Replicas">The replicas, the leader not included.</param>
 /// <param name="Index">Position in creation order: index i corresponds to index i of the other cluster; 0 is the first channel, which carries the control vchannel.</param>
-public sealed record ChannelState(string? Leader, long Term, int ReplicationFactor, IReadOnlyList<ReplicaState> Replicas, int Index)
+/// <param name="Declined">The nodes that have said, one after the other since the channel was last given out for another reason, that they cannot lead it; null while there is none. They come last, so that it does not go to and fro between two of them while a third could.</param>
+public sealed record ChannelState(
+    string? Leader, long Term, int ReplicationFactor, IReadOnlyList<ReplicaState> Replicas, int Index, IReadOnlyList<string>? Declined = null)
 {
     /// <summary>No live leader.</summary>
     [JsonIgnore]

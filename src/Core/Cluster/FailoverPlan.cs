@@ -14,13 +14,18 @@ public enum FailureEvidenceKind
 
     /// <summary>It says itself that it is about to stop. No suspicion, so no cooldown: it joins again as any other.</summary>
     Leaving,
+
+    /// <summary>It lives, and says itself that it cannot lead one channel: storage does not answer it, or its disk is full. Only that channel moves; the node is not marked failed, and no cooldown begins.</summary>
+    CannotLead,
 }
 
 /// <summary>A report that a node has failed: evidence, not a verdict.</summary>
 /// <param name="NodeId">The node.</param>
 /// <param name="Kind">Where the report comes from.</param>
 /// <param name="Incarnation">The incarnation it is about, where the reporter knows; a report about an older one is void.</param>
-public sealed record FailureEvidence(string NodeId, FailureEvidenceKind Kind, long? Incarnation = null);
+/// <param name="Channel">With <see cref="FailureEvidenceKind.CannotLead"/>: the channel.</param>
+/// <param name="Term">With <see cref="FailureEvidenceKind.CannotLead"/>: the term at which it cannot. Once the channel is led by another node or at another term, the report is void; so is one without.</param>
+public sealed record FailureEvidence(string NodeId, FailureEvidenceKind Kind, long? Incarnation = null, string? Channel = null, long? Term = null);
 
 /// <summary>What a report comes to.</summary>
 public enum FailoverOutcome
@@ -28,10 +33,10 @@ public enum FailoverOutcome
     /// <summary>The new state is to be written.</summary>
     Planned,
 
-    /// <summary>The node is marked failed and leads nothing: nothing to write.</summary>
+    /// <summary>Nothing to write: the node leads nothing and is marked failed, or removed; or it cannot lead a channel that no other node can be given.</summary>
     Unchanged,
 
-    /// <summary>The report is about an older incarnation of the node: nothing to write.</summary>
+    /// <summary>The report is about an older incarnation of the node, or about a leadership that has ended: nothing to write.</summary>
     StaleEvidence,
 
     /// <summary>A suspicion within the cooldown of the last one: nothing to write unless the node's heartbeats have stopped.</summary>

@@ -9,12 +9,17 @@ public static class FailoverPlanner
     /// <summary>Default time during which a node that was moved away from on suspicion is not moved away from on suspicion again.</summary>
     public static TimeSpan DefaultSuspicionCooldown { get; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>The new leader and next term of every channel that the reported node leads. The same input gives the same plan; planning again on the planned state changes nothing.</summary>
+    /// <summary>
+    /// The new leader and next term of every channel that the reported node leads, or of the one that it says it cannot lead. Each goes to one of its best candidates; among equals, by
+    /// <paramref name="policy"/>, and so that the plan as a whole leaves the load as even as it can be. The same input gives the same plan; planning again on the planned state changes nothing.
+    /// </summary>
     /// <param name="state">The state as read.</param>
     /// <param name="evidence">The report.</param>
     /// <param name="suspicionCooldown">See <see cref="DefaultSuspicionCooldown"/>.</param>
     /// <param name="now">The time of the decision.</param>
-    public static FailoverPlan Plan(ClusterState state, FailureEvidence evidence, TimeSpan suspicionCooldown, DateTimeOffset now)
+    /// <param name="policy">Which of several equally good nodes leads.</param>
+    public static FailoverPlan Plan(
+        ClusterState state, FailureEvidence evidence, TimeSpan suspicionCooldown, DateTimeOffset now, LeaderPolicy policy = LeaderPolicy.PreferCoordinator)
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(evidence);
@@ -29,7 +34,12 @@ public static class FailoverPlanner
             return Nothing(FailoverOutcome.StaleEvidence, state);
         }
 
-        if (node.Failed && !state.Channels.Values.Any(c => IsOn(c.Leader, evidence.NodeId)))
+        if (evidence.Kind == FailureEvidenceKind.CannotLead)
+        {
+            return MoveOn(state, evidence, policy);
+        }
+
+        if (!node.IsLive && !state.Channels.Values.Any(c => IsOn(c.Leader, evidence.NodeId)))
         {
             return Nothing(FailoverOutcome.Unchanged, state);
         }
@@ -42,32 +52,51 @@ public static class FailoverPlanner
         }
 
         var marked = node with { Failed = true, LastSuspectedAt = suspected ? now : node.LastSuspectedAt };
-        return MoveAway(state with { Nodes = With(state.Nodes, evidence.NodeId, marked) }, evidence.NodeId);
+        return MoveAway(state with { Nodes = With(state.Nodes, evidence.NodeId, marked) }, evidence.NodeId, policy);
     }
 
-    private static FailoverPlan MoveAway(ClusterState state, string failed)
+    private static FailoverPlan MoveAway(ClusterState state, string failed, LeaderPolicy policy)
     {
-        var load = Placement.LeaderLoad(state);
-        var channels = new Dictionary<string, ChannelState>(state.Channels, StringComparer.Ordinal);
+        var led = Placement.InOrder(state.Channels.Where(c => IsOn(c.Value.Leader, failed))).ToList();
+        var leaders = LeaderMoves.Choose(state, led, policy);
+        var channels = state.Channels.ToDictionary(c => c.Key, c => WithoutSync(c.Value, failed), StringComparer.Ordinal);
         var moves = new List<LeaderMove>();
-        foreach (var (name, before) in Placement.InOrder(state.Channels))
+        foreach (var (name, _) in led)
         {
-            var channel = WithoutSync(before, failed);
-            if (IsOn(before.Leader, failed))
-            {
-                var leader = Placement.PickLeader(channel, load);
-                channel = leader is null ? channel with { Leader = null } : Placement.Lead(channel, leader);
-                moves.Add(new LeaderMove(name, failed, leader, channel.Term));
-                if (leader is not null)
-                {
-                    load[leader]++;
-                }
-            }
-
-            channels[name] = channel;
+            var leader = leaders.GetValueOrDefault(name);
+            channels[name] = leader is null ? channels[name] with { Leader = null } : Placement.Lead(channels[name], leader);
+            moves.Add(new LeaderMove(name, failed, leader, channels[name].Term));
         }
 
         return new FailoverPlan(FailoverOutcome.Planned, state with { Version = state.Version + 1, Channels = channels }, moves);
+    }
+
+    // The node keeps the rest of what it leads, and stays where it is where there is no other: an attempt that may succeed yet is better than none.
+    private static FailoverPlan MoveOn(ClusterState state, FailureEvidence evidence, LeaderPolicy policy)
+    {
+        if (evidence.Channel is null || !state.Channels.TryGetValue(evidence.Channel, out var channel) || !IsOn(channel.Leader, evidence.NodeId) || channel.Term != evidence.Term)
+        {
+            return Nothing(FailoverOutcome.StaleEvidence, state);
+        }
+
+        var others = Placement.Eligible(state).Where(n => !IsOn(n, evidence.NodeId)).ToList();
+        if (others.Count == 0)
+        {
+            return Nothing(FailoverOutcome.Unchanged, state);
+        }
+
+        // Once every node has declined, all are asked again: what kept the first from leading may be over.
+        IReadOnlyList<string> declined = [.. channel.Declined ?? [], evidence.NodeId];
+        if (others.All(n => declined.Contains(n, StringComparer.Ordinal)))
+        {
+            declined = [evidence.NodeId];
+        }
+
+        var leader = LeaderMoves.Choose(state, [new(evidence.Channel, channel)], policy, declined)[evidence.Channel];
+        var moved = Placement.Lead(channel, leader) with { Declined = declined };
+        var channels = new Dictionary<string, ChannelState>(state.Channels, StringComparer.Ordinal) { [evidence.Channel] = moved };
+        return new FailoverPlan(
+            FailoverOutcome.Planned, state with { Version = state.Version + 1, Channels = channels }, [new LeaderMove(evidence.Channel, evidence.NodeId, leader, moved.Term)]);
     }
 
     // The entry stays: how far the node had got is evidence for whoever rebuilds it.

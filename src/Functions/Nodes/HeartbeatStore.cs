@@ -1,4 +1,5 @@
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.Functions.Tables;
 using Baton.Storage.Tables;
 
@@ -51,8 +52,3 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
         return beats;
     }
 }
-
-/// <summary>A beat as it was kept.</summary>
-/// <param name="At">When it came (UTC), by this control plane's clock.</param>
-/// <param name="Channels">What it said of the node's channels; empty where that was too much to keep.</param>
-internal sealed record NodeBeat(DateTimeOffset At, IReadOnlyList<HeartbeatChannel> Channels);

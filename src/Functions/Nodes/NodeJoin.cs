@@ -31,7 +31,13 @@ internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbea
 
         // The beat comes first: a sweep between the two writes must not meet the new incarnation with the old silence.
         await heartbeats.WriteAsync(nodeId, [], cancellationToken);
-        var state = await states.UpdateAsync(s => ClusterMembership.Join(s, nodeId, join.Endpoint, join.Zone, join.Capacity), cancellationToken);
+        var state = await states.UpdateAsync(
+            s =>
+            {
+                var result = ClusterMembership.Join(s, nodeId, join.Endpoint, join.Zone, join.Capacity, join.Instance);
+                return result.Error is { } error ? throw error.ToException() : result.State;
+            },
+            cancellationToken);
         return Results.Json(new JoinNodeResponse(nodeId, state.Nodes[nodeId].Incarnation, Assignments.For(state, nodeId), standing), BatonJson.Options);
     }
 
@@ -45,6 +51,11 @@ internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbea
         if (join.Zone is not null && !Names.IsValidId(join.Zone))
         {
             throw new ApiException(ApiErrorCode.InvalidArgument, "'zone' must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.");
+        }
+
+        if (join.Instance is not null && !Names.IsValidId(join.Instance))
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, "'instance' must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.");
         }
 
         if (join.Capacity is < 1 or > MaxCapacity)

@@ -10,7 +10,7 @@ public sealed class ClusterMembershipTests
     [Fact]
     public void A_new_node_has_incarnation_1_and_owns_nothing()
     {
-        var state = ClusterMembership.Join(ClusterState.Empty("b"), "n1", Endpoint, "z1", null);
+        var state = ClusterMembership.Join(ClusterState.Empty("b"), "n1", Endpoint, "z1", null).State;
 
         Assert.Equal(new NodeState(Endpoint, 1, Failed: false, "z1", 1), state.Nodes["n1"]);
         Assert.Equal(1, state.Version);
@@ -22,7 +22,7 @@ public sealed class ClusterMembershipTests
     {
         var state = States.Of(["n1", "n2"], ("ch0", States.Led("n1", 3)), ("ch1", States.Led("n2", 5)));
 
-        var joined = ClusterMembership.Join(state, "n1", Endpoint, null, 2);
+        var joined = ClusterMembership.Join(state, "n1", Endpoint, null, 2).State;
 
         Assert.Equal(2, joined.Nodes["n1"].Incarnation);
         Assert.Equal([new Assignment("ch0", "leader", 4, Endpoint)], Assignments.For(joined, "n1"));
@@ -34,7 +34,7 @@ public sealed class ClusterMembershipTests
     {
         var state = States.Of(["n2"], ("ch0", States.Led(null, 3)), ("ch1", States.Led("n2", 1)), ("ch2", States.Led(null, 0)));
 
-        var joined = ClusterMembership.Join(state, "n1", Endpoint, null, null);
+        var joined = ClusterMembership.Join(state, "n1", Endpoint, null, null).State;
 
         Assert.Equal(("n1", 4), (joined.Channels["ch0"].Leader, joined.Channels["ch0"].Term));
         Assert.Equal(("n1", 1), (joined.Channels["ch2"].Leader, joined.Channels["ch2"].Term));
@@ -45,7 +45,7 @@ public sealed class ClusterMembershipTests
     {
         var state = States.Of(["n1", "n2"], ("ch0", States.Led("n2", 1) with { Replicas = [new("n1", ReplicaMode.Sync, ReplicaProgress.InSync, 9)] }));
 
-        var joined = ClusterMembership.Join(state, "n1", Endpoint, null, null);
+        var joined = ClusterMembership.Join(state, "n1", Endpoint, null, null).State;
 
         Assert.Equal(ReplicaProgress.Disconnected, Assert.Single(joined.Channels["ch0"].Replicas).State);
         Assert.Equal([new Assignment("ch0", "replica", 1, new Uri("http://n2"), ReplicaMode.Sync)], Assignments.For(joined, "n1"));
@@ -80,9 +80,9 @@ public sealed class ClusterMembershipTests
     public void A_channel_goes_to_the_node_that_leads_fewest_and_to_other_zones_first()
     {
         var state = ClusterState.Empty("b");
-        state = ClusterMembership.Join(state, "n1", Endpoint, "z1", null);
-        state = ClusterMembership.Join(state, "n2", Endpoint, "z1", null);
-        state = ClusterMembership.Join(state, "n3", Endpoint, "z2", null);
+        state = ClusterMembership.Join(state, "n1", Endpoint, "z1", null).State;
+        state = ClusterMembership.Join(state, "n2", Endpoint, "z1", null).State;
+        state = ClusterMembership.Join(state, "n3", Endpoint, "z2", null).State;
 
         var first = ChannelPlacement.Create(state, "ch0", 2);
         var second = ChannelPlacement.Create(first.State, "ch1", 9 - 2);
@@ -120,6 +120,6 @@ public sealed class ClusterMembershipTests
         var state = ChannelPlacement.Create(ClusterState.Empty("b"), "ch0", 1).State;
         Assert.True(state.Channels["ch0"].Offline);
 
-        Assert.Equal(("n1", 1), (ClusterMembership.Join(state, "n1", Endpoint, null, null).Channels["ch0"] is var c ? (c.Leader, c.Term) : default));
+        Assert.Equal(("n1", 1), (ClusterMembership.Join(state, "n1", Endpoint, null, null).State.Channels["ch0"] is var c ? (c.Leader, c.Term) : default));
     }
 }

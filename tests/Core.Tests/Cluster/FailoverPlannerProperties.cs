@@ -87,7 +87,7 @@ public sealed class FailoverPlannerProperties
     [Fact]
     public void A_join_raises_the_terms_of_the_joining_node_and_leaves_no_channel_offline() => Check(f =>
     {
-        var after = ClusterMembership.Join(f.State, f.Failed, new Uri("http://again"), null, null);
+        var after = ClusterMembership.Join(f.State, f.Failed, new Uri("http://again"), null, null).State;
         return after.Nodes[f.Failed].Incarnation == f.State.Nodes[f.Failed].Incarnation + 1
             && after.Channels.All(c => c.Value.Leader is not null && f.State.Channels[c.Key] is var before
                 && c.Value.Term == (before.Leader is null || before.Leader == f.Failed ? before.Term + 1 : before.Term));
@@ -107,7 +107,7 @@ public sealed class FailoverPlannerProperties
             var (state, leaders) = (s.state, new Dictionary<(string, long), (string, long)>());
             foreach (var (node, fails) in s.steps)
             {
-                state = fails ? Plan((state, node)).State : ClusterMembership.Join(state, node, new Uri("http://again"), null, null);
+                state = fails ? Plan((state, node)).State : ClusterMembership.Join(state, node, new Uri("http://again"), null, null).State;
                 foreach (var (name, channel) in state.Channels.Where(c => c.Value.Leader is not null))
                 {
                     // The incarnation counts as well: a node that came back is another one.

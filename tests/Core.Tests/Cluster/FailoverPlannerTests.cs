@@ -42,7 +42,7 @@ public sealed class FailoverPlannerTests
     [Fact]
     public void An_event_about_an_older_incarnation_cannot_fail_over_a_node_that_came_back()
     {
-        var back = ClusterMembership.Join(Plan(Three, "n1").State, "n1", new Uri("http://n1"), null, null);
+        var back = ClusterMembership.Join(Plan(Three, "n1").State, "n1", new Uri("http://n1"), null, null).State;
 
         Assert.Equal(FailoverOutcome.StaleEvidence, Plan(back, "n1", incarnation: 1).Outcome);
         Assert.Equal(FailoverOutcome.Planned, Plan(back, "n1", incarnation: 2).Outcome);
@@ -55,7 +55,7 @@ public sealed class FailoverPlannerTests
     public void A_clock_that_was_set_back_does_not_make_the_cooldown_longer()
     {
         var moved = Plan(Three, "n1", FailureEvidenceKind.Suspicion);
-        var back = ClusterMembership.Join(moved.State, "n1", new Uri("http://n1"), null, null);
+        var back = ClusterMembership.Join(moved.State, "n1", new Uri("http://n1"), null, null).State;
 
         Assert.Equal(FailoverOutcome.InCooldown, Plan(back, "n1", FailureEvidenceKind.Suspicion, now: Now.AddSeconds(-1)).Outcome);
         Assert.Equal(FailoverOutcome.Planned, Plan(back, "n1", FailureEvidenceKind.Suspicion, now: Now.AddHours(-1)).Outcome);
@@ -65,7 +65,7 @@ public sealed class FailoverPlannerTests
     public void Suspicions_have_a_cooldown_which_lost_heartbeats_and_operators_do_not()
     {
         var moved = Plan(Three, "n1", FailureEvidenceKind.Suspicion);
-        var back = ClusterMembership.Join(moved.State, "n1", new Uri("http://n1"), null, null);
+        var back = ClusterMembership.Join(moved.State, "n1", new Uri("http://n1"), null, null).State;
 
         Assert.Equal(FailoverOutcome.InCooldown, Plan(back, "n1", FailureEvidenceKind.Suspicion, now: Now.AddSeconds(29)).Outcome);
         Assert.Equal(FailoverOutcome.Planned, Plan(back, "n1", FailureEvidenceKind.Suspicion, now: Now.AddSeconds(30)).Outcome);
@@ -76,7 +76,7 @@ public sealed class FailoverPlannerTests
     [Fact]
     public void A_failover_on_lost_heartbeats_starts_no_cooldown()
     {
-        var back = ClusterMembership.Join(Plan(Three, "n1").State, "n1", new Uri("http://n1"), null, null);
+        var back = ClusterMembership.Join(Plan(Three, "n1").State, "n1", new Uri("http://n1"), null, null).State;
 
         Assert.Equal(FailoverOutcome.Planned, Plan(back, "n1", FailureEvidenceKind.Suspicion, now: Now.AddSeconds(1)).Outcome);
     }
@@ -135,7 +135,7 @@ public sealed class FailoverPlannerTests
         Assert.Equal(new LeaderMove("ch0", "n1", null, 4), Assert.Single(plan.Moves));
         Assert.True(plan.State.Channels["ch0"].Offline);
 
-        var back = ClusterMembership.Join(plan.State, "n1", new Uri("http://n1"), null, null).Channels["ch0"];
+        var back = ClusterMembership.Join(plan.State, "n1", new Uri("http://n1"), null, null).State.Channels["ch0"];
         Assert.Equal(("n1", 5), (back.Leader, back.Term));
     }
 }

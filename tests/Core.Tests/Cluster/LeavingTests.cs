@@ -30,7 +30,7 @@ public sealed class LeavingTests
     public void It_starts_no_cooldown_and_none_holds_it_back()
     {
         var suspected = FailoverPlanner.Plan(Two, new FailureEvidence("n1", FailureEvidenceKind.Suspicion), FailoverPlanner.DefaultSuspicionCooldown, Now).State;
-        var back = ClusterMembership.Join(suspected, "n1", new Uri("http://n1"), null, null);
+        var back = ClusterMembership.Join(suspected, "n1", new Uri("http://n1"), null, null).State;
 
         Assert.Equal(FailoverOutcome.Planned, Leave(back, "n1", incarnation: 2).Outcome);
         Assert.Null(Leave(Two, "n1", incarnation: 1).State.Nodes["n1"].LastSuspectedAt);
@@ -41,7 +41,7 @@ public sealed class LeavingTests
     [InlineData(3)]
     public void Another_incarnation_than_the_present_one_moves_nothing(long incarnation)
     {
-        var back = ClusterMembership.Join(Two, "n1", new Uri("http://n1"), null, null);
+        var back = ClusterMembership.Join(Two, "n1", new Uri("http://n1"), null, null).State;
 
         Assert.Equal(FailoverOutcome.StaleEvidence, Leave(back, "n1", incarnation).Outcome);
     }
@@ -71,7 +71,7 @@ public sealed class LeavingTests
         var left = Leave(Two, "n1", incarnation: 1).State;
 
         Assert.False(Answer(left).MustRejoin);
-        Assert.True(Answer(ClusterMembership.Join(left, "n1", new Uri("http://n1"), null, null)).MustRejoin);
+        Assert.True(Answer(ClusterMembership.Join(left, "n1", new Uri("http://n1"), null, null).State).MustRejoin);
         Assert.True(Answer(ClusterState.Empty("c")).MustRejoin);
     }
 }

@@ -132,7 +132,7 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
             if (call == "PUT ClusterState" && !raced)
             {
                 raced = true;
-                await plane.States.UpdateAsync(s => ClusterMembership.Join(s, "n4", new Uri("http://127.0.0.1:9/"), null, null), default);
+                await plane.States.UpdateAsync(s => ClusterMembership.Join(s, "n4", new Uri("http://127.0.0.1:9/"), null, null).State, default);
             }
         };
 
