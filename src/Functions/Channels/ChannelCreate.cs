@@ -36,7 +36,7 @@ internal sealed class ChannelCreate(ClusterStateStore states, OpenHints hints)
         var channel = state.Channels[name];
         if (created)
         {
-            await hints.SendAsync(state, [new LeaderMove(name, null, channel.Leader, channel.Term)], cancellationToken);
+            await hints.SendAndWaitAsync(state, name, cancellationToken);
         }
 
         var view = new ChannelView(name, channel.Leader, channel.Term, [.. channel.Replicas.Select(r => new ReplicaView(r.NodeId, r.Mode, r.State, r.FlushedLsn))], channel.Offline ? ChannelAvailability.Offline : ChannelAvailability.Online);

@@ -57,6 +57,11 @@ internal sealed class NodeClient(HttpClient http, ClusterOptions cluster) : IDis
     public Task OpenAsync(Uri endpoint, string channel, OpenChannelRequest body, TimeSpan timeout, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, endpoint, $"channels/{Uri.EscapeDataString(channel)}/open", body, timeout, cancellationToken);
 
+    /// <summary>Tells a node of everything that it leads now and may not know: a hint, however many channels. The node answers at once and opens behind the answer.</summary>
+    /// <exception cref="NodeCallException">It came to nothing.</exception>
+    public Task OpenManyAsync(Uri endpoint, OpenChannelsRequest body, TimeSpan timeout, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, endpoint, "channels/open", body, timeout, cancellationToken);
+
     /// <summary>Appends one vchannel's copy of a broadcast. Idempotent by broadcast id and vchannel.</summary>
     /// <exception cref="NodeCallException">It came to nothing, or whether it did is unknown.</exception>
     public async Task<ControlResponse> ControlAsync(Uri endpoint, string channel, ControlRequest body, CancellationToken cancellationToken)

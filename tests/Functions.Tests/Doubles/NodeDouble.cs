@@ -15,7 +15,7 @@ using Microsoft.Extensions.Logging;
 namespace Baton.Functions.Tests.Doubles;
 
 /// <summary>A call that a node received.</summary>
-internal sealed record NodeCall(string NodeId, string Verb, string Channel, ControlRequest? Control = null, OpenChannelRequest? Open = null);
+internal sealed record NodeCall(string NodeId, string Verb, string Channel, ControlRequest? Control = null, OpenChannelRequest? Open = null, IReadOnlyList<ChannelAtTerm>? Many = null);
 
 /// <summary>
 /// The logs that all node doubles of a test share, as nodes share storage: a control message is appended once, whoever is asked, and a repeat gets the first answer.
@@ -103,6 +103,11 @@ internal sealed class NodeDouble : IAsyncDisposable
             var body = (await context.Request.ReadFromJsonAsync<OpenChannelRequest>(BatonJson.Options))!;
             await node.AnswerAsync(context, new NodeCall(nodeId, "open", channel, Open: body), () => node.OpenAt(channel, body.Term));
         });
+        app.MapPost("/channels/open", async (HttpContext context) =>
+        {
+            var body = (await context.Request.ReadFromJsonAsync<OpenChannelsRequest>(BatonJson.Options))!;
+            await node.AnswerAsync(context, new NodeCall(nodeId, "open-many", string.Empty, Many: body.Channels), () => node.OpenAt(body.Channels));
+        });
         app.MapPost("/channels/{channel}/control", async (HttpContext context, string channel) =>
         {
             var body = (await context.Request.ReadFromJsonAsync<ControlRequest>(BatonJson.Options))!;
@@ -131,6 +136,16 @@ internal sealed class NodeDouble : IAsyncDisposable
     {
         var opened = Open.AddOrUpdate(channel, term, (_, old) => Math.Max(old, term)) == term;
         return opened ? new object() : new ApiError(ApiErrorCode.Conflict, "a later term is open");
+    }
+
+    private object OpenAt(IReadOnlyList<ChannelAtTerm> channels)
+    {
+        foreach (var (channel, term) in channels)
+        {
+            OpenAt(channel, term);
+        }
+
+        return new object();
     }
 
     private async Task AnswerAsync(HttpContext context, NodeCall call, Func<object> answer)

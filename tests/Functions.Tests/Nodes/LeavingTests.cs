@@ -14,7 +14,7 @@ namespace Baton.Functions.Tests.Nodes;
 public sealed class LeavingTests(AzuriteFixture azurite)
 {
     [Fact]
-    public async Task Its_channels_are_moved_by_one_read_one_conditional_write_one_open_each_and_one_routine_message()
+    public async Task Its_channels_are_moved_by_one_read_one_conditional_write_one_open_call_per_leader_and_one_routine_message()
     {
         await using var plane = await StartAsync();
         var before = await plane.StateAsync();
@@ -29,7 +29,7 @@ public sealed class LeavingTests(AzuriteFixture azurite)
         Assert.Empty(answer.Assignments);
         var after = await plane.StateAsync();
         Assert.All(mine, c => Assert.Equal(("n2", c.Term + 1), (after.Channels[c.Name].Leader, after.Channels[c.Name].Term)));
-        Assert.Equal(mine.Select(c => (c.Name, c.Term + 1)), plane.Nodes[1].Of("open").Select(c => (c.Channel, c.Open!.Term)));
+        Assert.Equal(mine.Select(c => new ChannelAtTerm(c.Name, c.Term + 1)), Assert.Single(plane.Nodes[1].Of("open-many")).Many!);
         Assert.Equal("n1", reconcile!.Scope!.NodeId);
     }
 
