@@ -121,6 +121,9 @@ internal static class NodeApplication
         services.AddSingleton(s => new SnapshotTurns(s.GetRequiredService<IOptions<NodeSettings>>().Value.MaxSnapshotsAtOnce));
         services.AddSingleton<AckTurns>();
         services.AddSingleton<ChannelOpener>();
+        services.AddSingleton(s => new TermWaits(TermHeader.MaxWaiting, s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new OpenOrders(s.GetRequiredService<IOptions<NodeSettings>>().Value.OpensAtOnce, s.GetRequiredService<TermWaits>()));
+        services.AddSingleton<CannotLead>();
         services.AddSingleton<ChannelTable>();
         services.AddSingleton(s => new FeedClient(
             new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan },

@@ -94,6 +94,10 @@ public sealed record OpenChannelRequest(long Term, IReadOnlyList<string>? Replic
 /// <param name="Channels">The channels with their terms.</param>
 public sealed record OpenChannelsRequest(IReadOnlyList<ChannelAtTerm> Channels);
 
+/// <summary>202 of <c>POST /channels/open</c>.</summary>
+/// <param name="News">How many of the channels the node had not seen at their terms, and was not about to open: it opens these now.</param>
+public sealed record OpenChannelsResponse(int News);
+
 /// <summary>A channel, to be led at a term.</summary>
 public sealed record ChannelAtTerm(string Channel, long Term);
 

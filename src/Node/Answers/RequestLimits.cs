@@ -6,6 +6,9 @@ internal static class RequestLimits
     /// <summary>JSON objects of one body; a request of the most messages needs a few thousand.</summary>
     public const int Objects = 16 * 1024;
 
+    /// <summary>Channels of one order to open; twice what a node is meant to lead.</summary>
+    public const int ChannelsOpened = 20_000;
+
     /// <summary>Messages of one answer, but for a whole transaction.</summary>
     public const int Messages = 1_000;
 

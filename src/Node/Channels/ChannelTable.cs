@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using Baton.Core.Api;
-using Baton.Storage.Wal;
+using Baton.Node.Leadership;
+using Baton.Node.Settings;
+using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Channels;
 
@@ -8,9 +10,16 @@ namespace Baton.Node.Channels;
 /// The channels that this node leads. Orders to open and close come from two sides, the control plane's calls and the answers to heartbeats, in any
 /// order and late; terms say which one holds. A term that was held, given up or seen in the log is never opened again.
 /// </summary>
-internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<ChannelTable> log)
+internal sealed partial class ChannelTable(
+    ChannelOpener opener,
+    OpenOrders orders,
+    TermWaits waits,
+    CannotLead cannotLead,
+    IOptions<NodeSettings> settings,
+    TimeProvider time,
+    ILogger<ChannelTable> log)
 {
-    private readonly ConcurrentDictionary<string, Slot> _slots = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ChannelSlot> _slots = new(StringComparer.Ordinal);
     private readonly DurableProgress _opened = new();
     private TaskCompletionSource<string> _trouble = NewTrouble();
 
@@ -29,59 +38,42 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
     public IReadOnlyList<LedChannel> Held() => [.. _slots.Values.Select(s => s.Current).OfType<LedChannel>().Where(c => !c.Ended)];
 
     /// <summary>It leads something, or is about to open or close it.</summary>
-    public bool OwnsAny => _slots.Values.Any(s => s.Current is { Ended: false } || s.Turn.CurrentCount == 0);
+    public bool OwnsAny => orders.UnderWay > 0 || orders.Waiting > 0 || _slots.Values.Any(s => s.Current is { Ended: false } || s.Turn.CurrentCount == 0);
 
     /// <summary>It has led something since the process began.</summary>
     public bool HasLed => _slots.Values.Any(s => s.HasLed);
 
+    /// <summary>Openings under way.</summary>
+    public int OpeningsUnderWay => orders.UnderWay;
+
+    /// <summary>Orders to open that wait for their turn.</summary>
+    public int OpeningsWaiting => orders.Waiting;
+
+    /// <summary>Requests that wait for a channel to be opened here.</summary>
+    public int RequestsWaiting => waits.Count;
+
     /// <summary>The highest term of the channel that was held, given up or met here; 0 = none.</summary>
     public long TermSeen(string channel) => _slots.TryGetValue(channel, out var slot) ? slot.SeenTerm : 0;
+
+    /// <summary>The highest term of the channel that was met here, or is about to be opened.</summary>
+    public long TermOrdered(string channel) => Math.Max(TermSeen(channel), orders.TermOf(channel));
 
     /// <summary>Completes with the reason when this node must let go of everything and join again: only a new term can repair it.</summary>
     public Task<string> TroubleAsync() => Volatile.Read(ref _trouble).Task;
 
-    /// <summary>Opens a channel by order.</summary>
-    /// <exception cref="ApiException">Conflict where the term is not above every term seen.</exception>
-    public async Task<LedChannel> OpenAsync(string channel, long term)
-    {
-        var slot = _slots.GetOrAdd(channel, _ => new Slot());
-        await slot.Turn.WaitAsync();
-        try
-        {
-            if (term <= slot.SeenTerm)
-            {
-                throw new ApiException(ApiErrorCode.Conflict, $"channel {channel} was seen at term {slot.SeenTerm}: term {term} is not above it");
-            }
-
-            return await OpenInTurnAsync(slot, channel, term);
-        }
-        finally
-        {
-            slot.Turn.Release();
-        }
-    }
-
-    /// <summary>Opens, behind the caller's back, what the assignments say that this node should lead and does not.</summary>
-    public void Follow(IReadOnlyList<Assignment> assignments)
-    {
-        foreach (var assignment in assignments.Where(a => string.Equals(a.Role, LedChannel.LeaderRole, StringComparison.Ordinal)))
-        {
-            var slot = _slots.GetOrAdd(assignment.Channel, _ => new Slot());
-            if (assignment.Term > slot.SeenTerm && slot.Turn.Wait(0))
-            {
-                slot.Background = FollowInTurnAsync(slot, assignment);
-            }
-        }
-    }
-
     /// <summary>Closes what was held when a heartbeat left and is not assigned in its answer. What was opened since then is newer than the answer, and stays.</summary>
     public void Release(IReadOnlyList<LedChannel> held, IReadOnlyList<Assignment> assignments)
     {
+        // A node may lead ten thousand channels: one look at each, and not at all for each.
+        var terms = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (var assignment in assignments.Where(IsToLead))
+        {
+            terms[assignment.Channel] = Math.Max(assignment.Term, terms.GetValueOrDefault(assignment.Channel));
+        }
+
         foreach (var led in held)
         {
-            var assigned = assignments.Any(a =>
-                a.Term >= led.Term && string.Equals(a.Channel, led.Name, StringComparison.Ordinal) && string.Equals(a.Role, LedChannel.LeaderRole, StringComparison.Ordinal));
-            if (!assigned && !led.Ended)
+            if (terms.GetValueOrDefault(led.Name) < led.Term && !led.Ended)
             {
                 // Behind the heartbeats: closing waits for the log, and a node that stops beating loses its other channels too.
                 LogReleased(log, led.Name, led.Term);
@@ -95,7 +87,7 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
     /// <exception cref="ApiException">Conflict where it is open at a higher term.</exception>
     public async Task CloseAsync(string channel, long term)
     {
-        var slot = _slots.GetOrAdd(channel, _ => new Slot());
+        var slot = SlotOf(channel);
         await slot.Turn.WaitAsync();
         try
         {
@@ -111,83 +103,21 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
         finally
         {
             slot.Turn.Release();
+            waits.Settled(channel, slot.SeenTerm);
         }
     }
 
     /// <summary>Closes everything and forgets what happened: what follows is another incarnation, at other terms.</summary>
     public async Task CloseAllAsync()
     {
+        TakeNothingOn();
+        cannotLead.Clear();
         await Task.WhenAll(_slots.Values.Select(slot => CloseIfStillAsync(slot, null)));
         Volatile.Write(ref _trouble, NewTrouble());
     }
 
-    private async Task FollowInTurnAsync(Slot slot, Assignment assignment)
-    {
-        // Off the caller's thread from the first line on: heartbeats go on while a log is read.
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        try
-        {
-            if (assignment.Term > slot.SeenTerm)
-            {
-                await OpenInTurnAsync(slot, assignment.Channel, assignment.Term);
-            }
-        }
-        catch (ApiException e)
-        {
-            LogNotOpened(log, assignment.Channel, assignment.Term, e.Message);
-        }
-        finally
-        {
-            slot.Turn.Release();
-        }
-    }
-
-    private async Task<LedChannel> OpenInTurnAsync(Slot slot, string channel, long term)
-    {
-        await slot.CloseCurrentAsync();
-        try
-        {
-            var led = await opener.OpenAsync(channel, term);
-            slot.SeenTerm = term;
-            slot.HasLed = true;
-            slot.Current = led;
-            slot.Watch = WatchAsync(slot, led);
-            _opened.Pulse();
-            return led;
-        }
-        catch (WalTermRefusedException e)
-        {
-            slot.SeenTerm = Math.Max(slot.SeenTerm, e.CurrentTerm);
-            if (e.CurrentTerm == term && slot.FailedTerm == term)
-            {
-                // An earlier try of our own took the term in the manifest and then failed: nobody can lead at it any more.
-                RaiseTrouble($"channel {channel} was half opened at term {term}");
-            }
-
-            throw new ApiException(ApiErrorCode.Conflict, $"channel {channel} has been opened at term {e.CurrentTerm}: term {term} is not above it");
-        }
-        catch (WalFencedException)
-        {
-            slot.SeenTerm = term;
-            throw new ApiException(ApiErrorCode.Conflict, $"channel {channel} was opened by another node while this one opened it at term {term}");
-        }
-        catch (Exception e) when (e is WalDamagedException or InvalidDataException)
-        {
-            // No term repairs a damaged log: trying again would only take the node's other channels with it.
-            slot.SeenTerm = term;
-            LogDamaged(log, e, channel, term);
-            throw new ApiException(ApiErrorCode.Internal, $"the log of channel {channel} is damaged; the node's log has the details");
-        }
-        catch (Exception e)
-        {
-            slot.FailedTerm = term;
-            LogOpenFailed(log, e, channel, term);
-            throw new ApiException(ApiErrorCode.Unavailable, $"channel {channel} could not be opened at term {term}; the node's log has the details") { RetryAfterSeconds = 1 };
-        }
-    }
-
     /// <summary>Owned by the channel it watches: ends when its leadership does, and fails never.</summary>
-    private async Task WatchAsync(Slot slot, LedChannel led)
+    private async Task WatchAsync(ChannelSlot slot, LedChannel led)
     {
         var end = await led.WaitEndAsync();
         if (end == LeadershipEnd.Closed)
@@ -203,7 +133,7 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
     }
 
     /// <summary>Closes what is open, if it is <paramref name="led"/> or that is null. False where it was closed already.</summary>
-    private static async Task<bool> CloseIfStillAsync(Slot slot, LedChannel? led)
+    private static async Task<bool> CloseIfStillAsync(ChannelSlot slot, LedChannel? led)
     {
         await slot.Turn.WaitAsync();
         try
@@ -214,6 +144,11 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
             }
 
             await slot.CloseCurrentAsync();
+            if (led is null)
+            {
+                slot.ForgetFailure();
+            }
+
             return true;
         }
         finally
@@ -229,64 +164,6 @@ internal sealed partial class ChannelTable(ChannelOpener opener, ILogger<Channel
     [LoggerMessage(Level = LogLevel.Information, Message = "Channel {Channel} is no longer assigned to this node: closing term {Term}")]
     private static partial void LogReleased(ILogger log, string channel, long term);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Channel {Channel} was not opened at term {Term}: {Reason}")]
-    private static partial void LogNotOpened(ILogger log, string channel, long term, string reason);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "Opening channel {Channel} at term {Term} failed")]
-    private static partial void LogOpenFailed(ILogger log, Exception exception, string channel, long term);
-
-    [LoggerMessage(Level = LogLevel.Critical, Message = "Channel {Channel} stays closed at term {Term}: its log is damaged")]
-    private static partial void LogDamaged(ILogger log, Exception exception, string channel, long term);
-
     [LoggerMessage(Level = LogLevel.Warning, Message = "Channel {Channel} is lost at term {Term}: {End}")]
     private static partial void LogLost(ILogger log, string channel, long term, LeadershipEnd end);
-
-    /// <summary>One channel name. Opening and closing take turns; reading what is open does not.</summary>
-    private sealed class Slot
-    {
-        private volatile LedChannel? _current;
-        private volatile bool _hasLed;
-        private long _seenTerm;
-
-        public SemaphoreSlim Turn { get; } = new(1, 1);
-
-        public LedChannel? Current
-        {
-            get => _current;
-            set => _current = value;
-        }
-
-        /// <summary>It was led here, at whatever term.</summary>
-        public bool HasLed
-        {
-            get => _hasLed;
-            set => _hasLed = value;
-        }
-
-        /// <summary>The highest term held, given up or met here.</summary>
-        public long SeenTerm
-        {
-            get => Volatile.Read(ref _seenTerm);
-            set => Volatile.Write(ref _seenTerm, value);
-        }
-
-        /// <summary>The last term at which opening failed on the way.</summary>
-        public long FailedTerm { get; set; }
-
-        /// <summary>The last opening or closing behind the heartbeats. It logs its own failure, and holds <see cref="Turn"/> while it works.</summary>
-        public Task Background { get; set; } = Task.CompletedTask;
-
-        /// <summary>Waits for the end of <see cref="Current"/>.</summary>
-        public Task Watch { get; set; } = Task.CompletedTask;
-
-        public async Task CloseCurrentAsync()
-        {
-            if (_current is { } led)
-            {
-                _current = null;
-                SeenTerm = Math.Max(SeenTerm, led.Term);
-                await led.DisposeAsync();
-            }
-        }
-    }
 }

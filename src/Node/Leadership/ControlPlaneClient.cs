@@ -57,6 +57,13 @@ internal sealed class ControlPlaneClient
         using var answer = await CountedAsync("ack", SendAsync(HttpMethod.Post, $"api/broadcasts/{broadcastId}/acks", request, limit.Token, ct));
     }
 
+    /// <summary>Says that this node cannot lead a channel. Repeating it changes nothing.</summary>
+    public async Task ReportFailedAsync(NodeFailedRequest request, CancellationToken ct)
+    {
+        using var limit = Limit(_timeout, ct);
+        using var answer = await CountedAsync("failed", SendAsync(HttpMethod.Post, $"{_nodePath}/failed", request, limit.Token, ct));
+    }
+
     /// <summary>Who leads what.</summary>
     public Task<RouteView> RouteAsync(CancellationToken ct) => CountedAsync("route", SendAsync<RouteView>(HttpMethod.Get, "api/route", null, _timeout, r => r.Channels is not null, ct));
 

@@ -119,7 +119,8 @@ internal sealed partial class Drain(ControlPlaneClient controlPlane, ChannelTabl
             var answer = await controlPlane.HeartbeatAsync(new HeartbeatRequest(incarnation, [.. served.Select(c => c.Heartbeat())], Leaving: true), ct);
 
             // A control plane that does not know of leaving moves nothing before the beats stay away: then nobody is waited for.
-            return answer.TakenOver ?? [];
+            // All that a node which was removed has led was moved before that.
+            return answer.TakenOver ?? (answer.Removed ? [.. served.Select(c => c.Name)] : []);
         }
         catch (ControlPlaneException e)
         {

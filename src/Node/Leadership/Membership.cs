@@ -1,3 +1,4 @@
+using System.Net;
 using Baton.Core.Api;
 using Baton.Node.Channels;
 using Baton.Node.Replicas;
@@ -18,6 +19,7 @@ namespace Baton.Node.Leadership;
 /// state     meaning                                              goes on to
 /// joining   owns nothing, asks to be taken in                    beating when it is; leaving when it is told to stop
 /// beating   a member: does what the answers say                  joining when it is forgotten or a log failed; leaving when it is told to stop
+/// removed   joining or beating, an operator has taken it out     leaving, and the process ends with <see cref="RemovedExitCode"/>
 /// lost      joining or beating, see <see cref="Standing"/>                  leaving, and the process ends with <see cref="LostExitCode"/>
 /// leaving   a member that takes nothing on: see <see cref="Drain"/>         closed when the host takes no more requests
 /// closed    everything is let go                                 -
@@ -32,6 +34,7 @@ internal sealed partial class Membership(
     Drain drain,
     EarlyBeat early,
     LeaderHints hints,
+    CannotLead cannotLead,
     HeardStanding heard,
     IServer server,
     IHostApplicationLifetime lifetime,
@@ -42,11 +45,16 @@ internal sealed partial class Membership(
     /// <summary>Exit code of a node that has lost everything and cannot join again: whoever started it starts it anew.</summary>
     public const int LostExitCode = 3;
 
+    /// <summary>Exit code of a node that an operator has removed: whoever started it need not start it again.</summary>
+    public const int RemovedExitCode = 4;
+
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan PrepareTimeout = TimeSpan.FromSeconds(15);
 
     private readonly Standing _standing = new(TimeSpan.FromMilliseconds(settings.Value.RejoinTimeoutMs), time);
+    // Drawn once: the control plane tells by it whether the process that it suspected did end.
+    private readonly string _instance = Guid.NewGuid().ToString("N");
     private readonly CancellationTokenSource _leave = new();
     private readonly TaskCompletionSource _stayed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -69,7 +77,8 @@ internal sealed partial class Membership(
         {
             await _leave.CancelAsync();
             await _stayed.Task.WaitAsync(cancellationToken);
-            await drain.RunAsync(ExitCode == 0 ? Incarnation : 0, cancellationToken);
+            channels.TakeNothingOn();
+            await drain.RunAsync(ExitCode == LostExitCode ? 0 : Incarnation, cancellationToken);
         }
     }
 
@@ -133,14 +142,20 @@ internal sealed partial class Membership(
             {
                 await PrepareStorageAsync(ct);
                 var endpoint = settings.Value.Endpoint ?? BoundAddress();
-                var joined = await controlPlane.JoinAsync(new JoinNodeRequest(endpoint, settings.Value.Zone, settings.Value.Capacity), ct);
+                var joined = await controlPlane.JoinAsync(new JoinNodeRequest(endpoint, settings.Value.Zone, settings.Value.Capacity, _instance), ct);
                 Incarnation = joined.Incarnation;
                 _standing.Heard();
                 LogJoined(log, settings.Value.Id, joined.Incarnation, joined.Assignments.Count);
+                cannotLead.Heard(Incarnation);
                 heard.Hear(joined.Replication);
                 channels.Follow(joined.Assignments);
                 replicas.Follow(joined.Assignments);
                 return;
+            }
+            catch (ControlPlaneException e) when (e.Status == HttpStatusCode.Conflict)
+            {
+                // The one thing that a join conflicts with: this very process was removed.
+                await EndRemovedAsync(e.Message, ct);
             }
             catch (Exception e) when (!ct.IsCancellationRequested)
             {
@@ -184,12 +199,18 @@ internal sealed partial class Membership(
                 var answer = await controlPlane.HeartbeatAsync(new HeartbeatRequest(Incarnation, [.. held.Select(c => c.Heartbeat()), .. replicas.Heartbeats()]), ct);
                 answered = true;
                 _standing.Heard();
+                if (answer.Removed)
+                {
+                    await EndRemovedAsync("its heartbeat was answered so", ct);
+                }
+
                 if (answer.MustRejoin)
                 {
                     LogRejoining(log, settings.Value.Id, "the control plane does not know this incarnation");
                     return;
                 }
 
+                cannotLead.Heard(Incarnation);
                 heard.Hear(answer.Replication);
                 channels.Follow(answer.Assignments);
                 channels.Release(held, answer.Assignments);
@@ -219,15 +240,27 @@ internal sealed partial class Membership(
 
     private bool OwnsNow => channels.OwnsAny || replicas.Heartbeats().Count > 0;
 
+    private Task EndRemovedAsync(string answer, CancellationToken ct)
+    {
+        LogRemoved(log, settings.Value.Id, answer, RemovedExitCode);
+        return EndAsync(RemovedExitCode, ct);
+    }
+
+    /// <summary>Stops the process. Ends by <paramref name="ct"/> only, which that brings about.</summary>
+    private Task EndAsync(int exitCode, CancellationToken ct)
+    {
+        ExitCode = exitCode;
+        lifetime.StopApplication();
+        return Task.Delay(Timeout.InfiniteTimeSpan, time, ct);
+    }
+
     private async Task EndIfLostAsync(string reason, CancellationToken ct)
     {
         _standing.Note(HasOwned);
         if (_standing.IsLost(OwnsNow))
         {
             LogLost(log, settings.Value.Id, (long)_standing.Silence.TotalMilliseconds, settings.Value.RejoinTimeoutMs, reason, LostExitCode);
-            ExitCode = LostExitCode;
-            lifetime.StopApplication();
-            await Task.Delay(Timeout.InfiniteTimeSpan, time, ct);
+            await EndAsync(LostExitCode, ct);
         }
     }
 
@@ -249,23 +282,4 @@ internal sealed partial class Membership(
     }
 
     private Uri BoundAddress() => new(server.Features.Get<IServerAddressesFeature>()!.Addresses.First());
-
-    // Whoever starts nodes as child processes waits for this line.
-    [LoggerMessage(Level = LogLevel.Information, Message = "Baton node listening on {Address}")]
-    private static partial void LogListening(ILogger log, Uri address);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Node {NodeId} joined as incarnation {Incarnation} with {Assignments} assignments")]
-    private static partial void LogJoined(ILogger log, string nodeId, long incarnation, int assignments);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Node {NodeId} could not join: {Reason}; again in {DelayMs} ms")]
-    private static partial void LogJoinFailed(ILogger log, string nodeId, string reason, int delayMs);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Node {NodeId} closes its channels and joins again: {Reason}")]
-    private static partial void LogRejoining(ILogger log, string nodeId, string reason);
-
-    [LoggerMessage(Level = LogLevel.Critical, Message = "Node {NodeId} ends: it owns nothing any more of what it owned, and has waited {SilentMs} ms for a join or a heartbeat to succeed (Node:RejoinTimeoutMs is {RejoinTimeoutMs}); the last one: {Reason}. Exit code {ExitCode}")]
-    private static partial void LogLost(ILogger log, string nodeId, long silentMs, int rejoinTimeoutMs, string reason, int exitCode);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Heartbeat of node {NodeId} failed: {Reason}")]
-    private static partial void LogBeatFailed(ILogger log, string nodeId, string reason);
 }

@@ -12,9 +12,17 @@ namespace Baton.Node.Messages;
 /// <summary>Reads an append in either of its two forms, JSON or binary frames; what it says is the same.</summary>
 internal static class AppendBody
 {
-    /// <summary>The append. Its payloads may be slices of the request's buffer, and last until the request has been answered.</summary>
+    /// <summary>The append, with the stamp of the header <c>X-Baton-Producer</c> where its body has none. Its payloads may be slices of the request's buffer, and last until the request has been answered.</summary>
     /// <exception cref="ApiException">400 where it is neither form, or not well formed; 413 where it is too large; 429 where the node has no room for it.</exception>
     public static async Task<AppendRequest> ReadAsync(HttpRequest request)
+    {
+        // Before the body: what is wrong in a header is said without taking the body in.
+        var stamp = ProducerHeader.Read(request);
+        var append = await ReadBodyAsync(request);
+        return append.Producer is null && stamp is not null ? append with { Producer = stamp } : append;
+    }
+
+    private static async Task<AppendRequest> ReadBodyAsync(HttpRequest request)
     {
         if (!IsFrames(request.ContentType))
         {

@@ -52,6 +52,24 @@ internal sealed class NodeSettings
     public int MaxSnapshotsAtOnce { get; set; } = 2;
 
     /// <summary>
+    /// Channels that this node opens at the same time, whoever ordered them; the others wait for their turn. More are done sooner when a node takes thousands over, as far as the storage
+    /// keeps up; each costs some calls and what its log needs to be read.
+    /// </summary>
+    public int OpensAtOnce { get; set; } = 32;
+
+    /// <summary>
+    /// Milliseconds that a request waits for its channel to be opened here, where it comes by a route of a higher term than this node has seen. Longer suits channels that take long to open; 0: it is answered at once,
+    /// and whoever sent it asks again.
+    /// </summary>
+    public int OpenWaitMs { get; set; } = 1_000;
+
+    /// <summary>
+    /// Milliseconds of tries that failed after which this node says that it cannot open a channel that it should lead, so that another does. Shorter moves the channel on sooner when this node alone cannot reach its log;
+    /// longer sits out what ails all nodes alike.
+    /// </summary>
+    public int OpenGiveUpMs { get; set; } = 1_000;
+
+    /// <summary>
     /// Milliseconds that a node which is told to stop serves on until others have taken its channels over. Longer suits channels that take long to open; whoever stops the process must wait
     /// for that long, and for the closing after it, before killing it.
     /// </summary>
@@ -141,6 +159,9 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
         CheckRange(wrong, "Node:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, BodyLimits.BodyBytes, 1L << 40);
         CheckRange(wrong, "Node:MaxWaitingReaders", options.MaxWaitingReaders, 1, 1_000_000);
         CheckRange(wrong, "Node:MaxSnapshotsAtOnce", options.MaxSnapshotsAtOnce, 1, 1_000);
+        CheckRange(wrong, "Node:OpensAtOnce", options.OpensAtOnce, 1, 1_000);
+        CheckRange(wrong, "Node:OpenWaitMs", options.OpenWaitMs, 0, 60_000);
+        CheckRange(wrong, "Node:OpenGiveUpMs", options.OpenGiveUpMs, 10, 600_000);
         CheckRange(wrong, "Node:DrainTimeoutMs", options.DrainTimeoutMs, 100, 600_000);
         CheckRange(wrong, "Node:RejoinTimeoutMs", options.RejoinTimeoutMs, 1_000, 3_600_000);
         if (options.LogFormat is not (LogOutput.Text or LogOutput.Json))

@@ -98,6 +98,9 @@ internal sealed class NodeMetrics
         Family(text, "baton_channel_openings_total", "counter", "Channels opened here, and openings that failed.", Of(_openings), "outcome");
         text.Family("baton_channel_open_seconds", "histogram", "From the order to open a channel to its being served.");
         _openSeconds.PrintTo(text);
+        text.Family("baton_channel_openings_under_way", "gauge", "Channels that are being opened now.").Sample(channels.OpeningsUnderWay);
+        text.Family("baton_channel_openings_waiting", "gauge", "Orders to open a channel that wait for their turn.").Sample(channels.OpeningsWaiting);
+        text.Family("baton_node_requests_waiting_for_term", "gauge", "Requests that wait for their channel to be opened here.").Sample(channels.RequestsWaiting);
         Family(text, "baton_channel_leadership_ends_total", "counter", "Channels that this node stopped leading.", Of(_leadershipEnds), "reason");
         ControlPlane(text, incarnation);
         Family(text, "baton_node_channel_term", "gauge", "Term of each channel led here.", held.Select(c => (c.Name, c.Term)));

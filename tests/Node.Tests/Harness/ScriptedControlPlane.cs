@@ -43,6 +43,15 @@ internal sealed partial class ScriptedControlPlane : IAsyncDisposable
     /// <summary>Joins and heartbeats that were answered 503.</summary>
     public int Refused;
 
+    /// <summary>Reports of nodes that something failed, in the order they came; those that were answered 503 among them.</summary>
+    public ConcurrentQueue<(string NodeId, NodeFailedRequest Report)> Failures { get; } = new();
+
+    /// <summary>While false, such reports are answered 503.</summary>
+    public bool TakesFailures { get; set; } = true;
+
+    /// <summary>While true, joins are answered 409 and heartbeats with the word that the node was removed.</summary>
+    public bool Removed { get; set; }
+
     /// <summary>What <c>GET /api/route</c> answers.</summary>
     public RouteView Route { get; set; } = new(1, new Dictionary<string, RouteEntry>(StringComparer.Ordinal));
 
@@ -119,6 +128,11 @@ internal sealed partial class ScriptedControlPlane : IAsyncDisposable
                 return Results.StatusCode(503);
             }
 
+            if (Removed)
+            {
+                return Results.Conflict();
+            }
+
             var join = (await context.Request.ReadFromJsonAsync<JoinNodeRequest>(BatonJson.Options))!;
             Joins.Enqueue((id, join));
             var incarnation = Joins.Count(j => j.NodeId == id);
@@ -137,13 +151,18 @@ internal sealed partial class ScriptedControlPlane : IAsyncDisposable
             if (beat.Leaving)
             {
                 Leavings.Enqueue((id, beat));
-                return Results.Json(new HeartbeatResponse([]) { TakenOver = TakenOver }, BatonJson.Options);
+                return Results.Json(new HeartbeatResponse([]) { TakenOver = Removed ? null : TakenOver, Removed = Removed }, BatonJson.Options);
             }
 
             var mustRejoin = _incarnations.GetValueOrDefault(id) != beat.Incarnation;
             Heartbeats[id] = beat;
             Beats.Enqueue((id, beat));
-            return Results.Json(new HeartbeatResponse(_assignments.GetValueOrDefault(id, []), mustRejoin) { Replication = mustRejoin ? null : Replication }, BatonJson.Options);
+            return Results.Json(new HeartbeatResponse(_assignments.GetValueOrDefault(id, []), mustRejoin) { Replication = mustRejoin ? null : Replication, Removed = Removed }, BatonJson.Options);
+        });
+        app.MapPost("/api/nodes/{id}/failed", async (string id, HttpContext context) =>
+        {
+            Failures.Enqueue((id, (await context.Request.ReadFromJsonAsync<NodeFailedRequest>(BatonJson.Options))!));
+            return Results.StatusCode(TakesFailures ? 202 : 503);
         });
         app.MapPost("/api/broadcasts/{id:long}/acks", async (long id, HttpContext context) =>
         {

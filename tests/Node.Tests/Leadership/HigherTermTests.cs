@@ -10,7 +10,7 @@ namespace Baton.Node.Tests.Leadership;
 [Collection(NodeGroup.Name)]
 public sealed class HigherTermTests(NodeFixture fixture)
 {
-    private static readonly (string, string) Rarely = ("Node:HeartbeatIntervalMs", "60000");
+    private static readonly (string, string)[] Rarely = [("Node:HeartbeatIntervalMs", "60000"), ("Node:OpenWaitMs", "0")];
 
     [Fact]
     public async Task A_request_by_a_route_of_a_higher_term_makes_it_ask_and_open()

@@ -59,9 +59,8 @@ public sealed class StorageFailureTests(NodeFixture fixture)
         var fault = new StorageFault { Broken = true };
         await using var plane = await ScriptedControlPlane.StartAsync();
         plane.Assign("node-1", new Assignment(channel, "leader", 1, null));
-        await using var node = await TestNode.StartAsync(fixture, plane, "node-1", fault, FewAttempts);
+        await using var node = await TestNode.StartAsync(fixture, plane, "node-1", fault, [.. FewAttempts, ("Node:OpenGiveUpMs", "100")]);
         await Eventually.HoldsAsync(() => fault.Dropped >= 2, "opening fails");
-        plane.Assign("node-1", new Assignment(channel, "leader", 1, null));
         await Eventually.HoldsAsync(() => plane.Joins.Count >= 2, "the term is spent, so it joins again");
         fault.Broken = false;
         plane.Assign("node-1", new Assignment(channel, "leader", 2, null));
