@@ -85,11 +85,11 @@ public static class FailoverPlanner
             return Nothing(FailoverOutcome.Unchanged, state);
         }
 
-        // Once every node has declined, all are asked again: what kept the first from leading may be over.
-        IReadOnlyList<string> declined = [.. channel.Declined ?? [], evidence.NodeId];
-        if (others.All(n => declined.Contains(n, StringComparer.Ordinal)))
+        // Once every node has declined, the first that did is asked again: what kept it from leading may be over.
+        List<string> declined = [.. (channel.Declined ?? []).Where(n => state.Nodes.ContainsKey(n) && !IsOn(n, evidence.NodeId)), evidence.NodeId];
+        while (others.TrueForAll(n => declined.Contains(n, StringComparer.Ordinal)))
         {
-            declined = [evidence.NodeId];
+            declined.RemoveAt(0);
         }
 
         var leader = LeaderMoves.Choose(state, [new(evidence.Channel, channel)], policy, declined)[evidence.Channel];
