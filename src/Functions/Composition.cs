@@ -5,6 +5,7 @@ using Baton.Functions.Failover;
 using Baton.Functions.ForcedPromotion;
 using Baton.Functions.Nodes;
 using Baton.Functions.Operations;
+using Baton.Functions.Reconcile;
 using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Settings;
 using Baton.Functions.Tables;
@@ -26,6 +27,7 @@ internal static class Composition
         services.AddSingleton(ClusterOptions.From(configuration));
         services.AddSingleton(ForceUpdateOptions.From(configuration));
         services.AddSingleton(FailoverOptions.From(configuration));
+        services.AddSingleton(ReconcileOptions.From(configuration));
         services.AddSingleton(ReplicationOptions.From(configuration));
         services.AddSingleton(TombstoneOptions.From(configuration));
 
@@ -49,6 +51,9 @@ internal static class Composition
         services.AddSingleton<ClusterStateWatcher>();
         services.AddSingleton<HeartbeatStore>();
         services.AddSingleton<Listening>();
+        services.AddSingleton<CircuitStore>();
+        services.AddSingleton<NodeReconciler>();
+        services.AddSingleton<ReconcileRequests>();
         services.AddSingleton<OperationStore>();
         services.AddSingleton<OperationStarter>();
         services.AddSingleton<OperationWait>();

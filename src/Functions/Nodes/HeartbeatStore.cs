@@ -39,6 +39,13 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
         return beats;
     }
 
+    /// <summary>The last beat of one node; null where there is none.</summary>
+    public async Task<NodeBeat?> ReadBeatAsync(string nodeId, CancellationToken cancellationToken)
+    {
+        var row = await tables.Nodes.GetEntityIfExistsAsync<TableEntity>(Partition, nodeId, cancellationToken: cancellationToken);
+        return row.HasValue ? new NodeBeat(row.Value!.GetDateTimeOffset("At")!.Value, LargeValue.Read<IReadOnlyList<HeartbeatChannel>>(row.Value!) ?? []) : null;
+    }
+
     /// <summary>When every node was last heard of (UTC), by id.</summary>
     public async Task<IReadOnlyDictionary<string, DateTimeOffset>> ReadAllAsync(CancellationToken cancellationToken)
     {

@@ -32,8 +32,13 @@ internal sealed class NodeCallException(NodeCallFailure failure, string message,
     public bool Is(ApiErrorCode code) => Problem?.Code == code.ToString();
 }
 
+/// <summary>What a node says at <c>GET /health</c> of who it is.</summary>
+/// <param name="NodeId">The node.</param>
+/// <param name="ClusterId">Its cluster.</param>
+internal sealed record NodeIdentity(string? NodeId, string? ClusterId);
+
 /// <summary>Control calls to nodes. One attempt each: whether to try again is the caller's business, since only it knows what a repeat costs.</summary>
-internal sealed class NodeClient(HttpClient http, ClusterOptions cluster) : IDisposable
+internal sealed class NodeClient(HttpClient http, ClusterOptions cluster, TimeProvider time) : IDisposable
 {
     /// <summary>
     /// Control messages under way in this process: hundreds of channels, and thousands of broadcasts, must not become as many connections. Who waits here is an activity, and the
@@ -61,6 +66,11 @@ internal sealed class NodeClient(HttpClient http, ClusterOptions cluster) : IDis
     /// <exception cref="NodeCallException">It came to nothing.</exception>
     public Task OpenManyAsync(Uri endpoint, OpenChannelsRequest body, TimeSpan timeout, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, endpoint, "channels/open", body, timeout, cancellationToken);
+
+    /// <summary>Who answers at an address. The cheapest call that a node has: it touches no channel.</summary>
+    /// <exception cref="NodeCallException">Nobody does, or no node.</exception>
+    public async Task<NodeIdentity> HealthAsync(Uri endpoint, TimeSpan timeout, CancellationToken cancellationToken) =>
+        Read<NodeIdentity>(await SendAsync(HttpMethod.Get, endpoint, "health", null, timeout, cancellationToken));
 
     /// <summary>Appends one vchannel's copy of a broadcast. Idempotent by broadcast id and vchannel.</summary>
     /// <exception cref="NodeCallException">It came to nothing, or whether it did is unknown.</exception>
@@ -94,8 +104,8 @@ internal sealed class NodeClient(HttpClient http, ClusterOptions cluster) : IDis
             request.Content = JsonContent.Create(body, body.GetType(), options: BatonJson.Options);
         }
 
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(timeout);
+        using var over = new CancellationTokenSource(timeout, time);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, over.Token);
         try
         {
             using var response = await http.SendAsync(request, limit.Token);

@@ -1,5 +1,8 @@
+using System.Globalization;
+using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Core.Cluster;
+using Baton.Functions.Failover;
 using Baton.Functions.Hosting;
 using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Requests;
@@ -7,18 +10,25 @@ using Baton.Functions.Topology;
 
 namespace Baton.Functions.Nodes;
 
+/// <summary>The answer to a join, and what it asks for.</summary>
+/// <param name="Answer">The node's incarnation and what it owns.</param>
+/// <param name="Reconcile">Message for the routine queue: with one more live node, channels can have more copies.</param>
+internal sealed record NodeJoinOutputs(
+    [property: HttpResult] IResult Answer,
+    [property: ServiceBusOutput(FailoverQueues.Routine, Connection = FailoverQueues.Connection)] string? Reconcile = null);
+
 /// <summary>
 /// <c>PUT /api/nodes/{nodeId}</c>: a node joins, or joins again. It gets a new incarnation and never an old term: what it led before, it leads
 /// at the next term or not at all.
 /// </summary>
-internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations)
+internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations, TimeProvider time)
 {
     private const int MaxBodyBytes = 16 * 1024;
     private const int MaxCapacity = 1_000;
 
     /// <summary>Takes the node in.</summary>
     [Function("NodeJoin")]
-    public async Task<IResult> RunAsync(
+    public async Task<NodeJoinOutputs> RunAsync(
         [HttpTrigger(AuthorizationLevel.Function, "put", Route = "nodes/{nodeId}")] HttpRequest request,
         CancellationToken cancellationToken)
     {
@@ -38,7 +48,12 @@ internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbea
                 return result.Error is { } error ? throw error.ToException() : result.State;
             },
             cancellationToken);
-        return Results.Json(new JoinNodeResponse(nodeId, state.Nodes[nodeId].Incarnation, Assignments.For(state, nodeId), standing), BatonJson.Options);
+        var incarnation = state.Nodes[nodeId].Incarnation;
+        var routine = new RoutineReconcileMessage(
+            string.Create(CultureInfo.InvariantCulture, $"join-{incarnation}-{nodeId}"), $"node {nodeId} has joined", time.GetUtcNow(), new ReconcileScope(NodeId: nodeId));
+        return new NodeJoinOutputs(
+            Results.Json(new JoinNodeResponse(nodeId, incarnation, Assignments.For(state, nodeId), standing), BatonJson.Options),
+            JsonSerializer.Serialize(routine, BatonJson.Options));
     }
 
     private static void Check(JoinNodeRequest join)

@@ -3,9 +3,7 @@ using Baton.Core.Api;
 using Baton.Durable;
 using Baton.Functions.Failover;
 using Baton.Functions.Hosting;
-using Baton.Functions.Operations;
 using Baton.Functions.Timeline;
-using Baton.Functions.Topology;
 
 namespace Baton.Functions.Reconcile;
 
@@ -22,12 +20,12 @@ internal sealed record RoutineReconcileOutputs(
 
 /// <summary>
 /// Asks for the cluster's one <c>Reconcile</c> operation: starts it, or, while it runs, counts one more request, after which it makes one more pass however many
-/// requests came. A crash before the request: the message is delivered again.
+/// requests came (<see cref="ReconcileRequests"/>). A crash before the request: the message is delivered again.
 /// </summary>
-internal sealed class RoutineReconcile(ClusterStateStore states, OperationStarter starter, TimelineStore timeline, TimeProvider time, ILogger<RoutineReconcile> logger)
+internal sealed class RoutineReconcile(ReconcileRequests requests, TimelineStore timeline, TimeProvider time, ILogger<RoutineReconcile> logger)
 {
     /// <summary>The one operation.</summary>
-    public const string OperationId = "reconcile";
+    public const string OperationId = ReconcileRequests.OperationId;
 
     /// <summary>Handles one message.</summary>
     [Function("RoutineReconcile")]
@@ -42,7 +40,7 @@ internal sealed class RoutineReconcile(ClusterStateStore states, OperationStarte
             return await DeadLetterAsync(body, eventId: null, $"it cannot be read: {unreadable ?? "eventId is missing"}", cancellationToken);
         }
 
-        if (request.Scope?.NodeId is { } nodeId && !(await states.ReadAsync(cancellationToken)).State.Nodes.ContainsKey(nodeId))
+        if (request.Scope?.NodeId is { } nodeId && !await requests.HasNodeAsync(nodeId, cancellationToken))
         {
             return await DeadLetterAsync(body, request.EventId, $"it names node '{nodeId}', which this cluster does not have", cancellationToken);
         }
@@ -54,7 +52,7 @@ internal sealed class RoutineReconcile(ClusterStateStore states, OperationStarte
                 cancellationToken);
         }
 
-        await starter.RequestAsync(client, OperationId, ReconcileOrchestration.Name, new ReconcileInput(OperationId), OperationStarter.Always, cancellationToken);
+        await requests.RequestAsync(client, cancellationToken);
         return new RoutineReconcileOutputs();
     }
 

@@ -32,7 +32,7 @@ public sealed class SupersessionTests(AzuriteFixture azurite)
         Assert.All((await plane.TasksAsync()).Tasks, t => Assert.Equal(CdcTaskState.Superseded, t.State));
         Assert.Single(await plane.TimelineAsync(), e => e.Kind == TimelineKinds.Superseded);
         Assert.Equal("a", (await plane.CallAsync<ReplicateConfigurationRead>((f, r) => f.RunAsync(r, default))).Read<ReplicateConfigurationView>().Superseded!.By);
-        var joined = (await plane.CallAsync<NodeJoin>((f, r) => f.RunAsync(r, default), new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"))).Read<JoinNodeResponse>();
+        var joined = (await plane.CallAsync<NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"))).Read<JoinNodeResponse>();
         Assert.Equal(standing, joined.Replication);
         Assert.Null(await BeatAsync(plane));
     }

@@ -122,7 +122,7 @@ internal sealed class ControlPlane : IAsyncDisposable
     {
         var node = await NodeDouble.StartAsync(nodeId, Logs, Secret);
         _nodes.Add(node);
-        var answer = await CallAsync<Functions.Nodes.NodeJoin>((f, r) => f.RunAsync(r, default), new JoinNodeRequest(node.Endpoint), ("nodeId", nodeId));
+        var answer = await CallAsync<Functions.Nodes.NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(node.Endpoint), ("nodeId", nodeId));
         Assert.Equal(200, answer.Status);
         return node;
     }
@@ -243,16 +243,6 @@ internal static class Clusters
     public static Configuration AToBAndC { get; } = new([A, B, C], new ReplicateTopology([new ReplicateEdge("a", "b"), new ReplicateEdge("a", "c")]));
 
     public static Configuration BAlone { get; } = new([B]);
-}
-
-/// <summary>The system's clock, moved on where a test says so.</summary>
-internal sealed class ShiftedTime : TimeProvider
-{
-    private long _shiftTicks;
-
-    public void Advance(TimeSpan by) => Interlocked.Add(ref _shiftTicks, by.Ticks);
-
-    public override DateTimeOffset GetUtcNow() => base.GetUtcNow().AddTicks(Interlocked.Read(ref _shiftTicks));
 }
 
 /// <summary>Counts the calls to a storage service by verb and path, and can fail them.</summary>

@@ -75,6 +75,9 @@ internal sealed class NodeDouble : IAsyncDisposable
     /// <summary>The term each channel is open at here.</summary>
     public ConcurrentDictionary<string, long> Open { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Who it says it is, where that is another than it was started as.</summary>
+    public string? SaysItIs { get; set; }
+
     /// <summary>Answers a call in the node's stead; null lets it through.</summary>
     public Func<NodeCall, Task<ApiError?>> Intercept { get; set; } = _ => Task.FromResult<ApiError?>(null);
 
@@ -98,6 +101,8 @@ internal sealed class NodeDouble : IAsyncDisposable
 
             await next(context);
         });
+        app.MapGet("/health", (HttpContext context) =>
+            node.AnswerAsync(context, new NodeCall(nodeId, "health", string.Empty), () => new { status = "ok", nodeId = node.SaysItIs ?? nodeId, clusterId = ControlPlane.ClusterId }));
         app.MapPost("/channels/{channel}/open", async (HttpContext context, string channel) =>
         {
             var body = (await context.Request.ReadFromJsonAsync<OpenChannelRequest>(BatonJson.Options))!;

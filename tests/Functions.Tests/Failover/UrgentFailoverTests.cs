@@ -84,7 +84,7 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
     {
         await using var plane = await StartAsync();
         await HandleAsync(plane, Report("n1"));
-        await plane.CallAsync<NodeJoin>((f, r) => f.RunAsync(r, default), new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"));
+        await plane.CallAsync<NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"));
         var rejoined = await plane.StateAsync();
 
         var outputs = await HandleAsync(plane, Report("n1") with { Incarnation = 1, ObservedBy = HeartbeatSweep.Observer });
@@ -98,7 +98,7 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
     {
         await using var plane = await StartAsync();
         await HandleAsync(plane, Report("n1"));
-        await plane.CallAsync<NodeJoin>((f, r) => f.RunAsync(r, default), new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"));
+        await plane.CallAsync<NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"));
 
         await HandleAsync(plane, Report("n1"));
         Assert.False((await plane.StateAsync()).Nodes["n1"].Failed);

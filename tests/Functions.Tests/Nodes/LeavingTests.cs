@@ -140,7 +140,7 @@ public sealed class LeavingTests(AzuriteFixture azurite)
     }
 
     private static Task<Answer> JoinAgainAsync(ControlPlane plane) =>
-        plane.CallAsync<NodeJoin>((f, r) => f.RunAsync(r, default), new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"));
+        plane.CallAsync<NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"));
 
     private static async Task<(HeartbeatResponse Answer, ReconcileRequest? Reconcile)> LeaveAsync(ControlPlane plane, long incarnation, IReadOnlyList<HeartbeatChannel> held)
     {

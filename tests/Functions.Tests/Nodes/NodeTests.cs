@@ -57,7 +57,7 @@ public sealed class NodeTests(AzuriteFixture azurite)
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
 
-        var answer = await plane.CallAsync<NodeJoin>((f, r) => f.RunAsync(r, default), System.Text.Encoding.UTF8.GetBytes(body), ("nodeId", "n1"));
+        var answer = await plane.CallAsync<NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, System.Text.Encoding.UTF8.GetBytes(body), ("nodeId", "n1"));
 
         Assert.Equal((400, "InvalidArgument"), (answer.Status, answer.Problem.Code));
         Assert.Empty((await plane.StateAsync()).Nodes);
@@ -223,7 +223,7 @@ public sealed class NodeTests(AzuriteFixture azurite)
     }
 
     private static Task<Answer> JoinAsync(ControlPlane plane, string nodeId) =>
-        plane.CallAsync<NodeJoin>((f, r) => f.RunAsync(r, default), new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", nodeId));
+        plane.CallAsync<NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", nodeId));
 
     private static async Task<HeartbeatResponse> BeatAsync(ControlPlane plane, string nodeId, long incarnation) =>
         (await plane.CallAsync<NodeHeartbeat>(async (f, r) => (await f.RunAsync(r, default)).Answer, new HeartbeatRequest(incarnation, []), ("nodeId", nodeId))).Read<HeartbeatResponse>();

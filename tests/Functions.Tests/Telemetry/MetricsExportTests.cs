@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Baton.Functions.Failover;
 using Baton.Functions.ForcedPromotion;
+using Baton.Functions.Reconcile;
 using Baton.Functions.Settings;
 using Baton.Functions.Telemetry;
 using Microsoft.AspNetCore.Builder;
@@ -61,13 +62,14 @@ public sealed partial class MetricsExportTests
         using var listener = new MeterListener();
         listener.InstrumentPublished = (instrument, _) =>
         {
-            if (instrument.Meter.Name is "Baton.Failover" or "Baton.ForcedPromotion")
+            if (instrument.Meter.Name is "Baton.Failover" or "Baton.ForcedPromotion" or "Baton.Reconcile")
             {
-                code.Add($"{(instrument.GetType().Name.StartsWith("Counter", StringComparison.Ordinal) ? "counter" : "histogram")} {instrument.Name}");
+                code.Add($"{instrument.GetType().Name.Split('`')[0].ToLowerInvariant()} {instrument.Name}");
             }
         };
         RuntimeHelpers.RunClassConstructor(typeof(FailoverMetrics).TypeHandle);
         RuntimeHelpers.RunClassConstructor(typeof(PromotionMetrics).TypeHandle);
+        RuntimeHelpers.RunClassConstructor(typeof(ReconcileMetrics).TypeHandle);
         listener.Start();
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(folder!.FullName, "Functions.sln")))
