@@ -1,4 +1,5 @@
 using Baton.Core.Api;
+using Baton.Edge.Metrics;
 using Baton.Node.Channels;
 
 namespace Baton.Node.Status;

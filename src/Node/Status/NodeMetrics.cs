@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Baton.Edge.Metrics;
 using Baton.Node.Channels;
 using Baton.Node.Replicas;
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Baton.Edge.Metrics;
 
 namespace Baton.Node.Status;
 

@@ -1,3 +1,4 @@
+using Baton.Edge.Metrics;
 using Baton.Node.Status;
 
 namespace Baton.Node.Tests.Status;

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
 
-namespace Baton.Node.Status;
+namespace Baton.Edge.Metrics;
 
 /// <summary>A counter for each of a few values of its labels. The values come from the code, never from a request, so that they are few.</summary>
-internal sealed class LabelledCounts<TLabels>
+public sealed class LabelledCounts<TLabels>
     where TLabels : notnull
 {
     private readonly ConcurrentDictionary<TLabels, Count> _counts = new();

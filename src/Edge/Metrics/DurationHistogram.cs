@@ -1,10 +1,10 @@
 using System.Globalization;
 
-namespace Baton.Node.Status;
+namespace Baton.Edge.Metrics;
 
 /// <summary>How long something took, in buckets. Recording takes no lock and allocates nothing.</summary>
 /// <param name="boundsSeconds">Upper ends of the buckets, rising; one more has no end.</param>
-internal sealed class DurationHistogram(params double[] boundsSeconds)
+public sealed class DurationHistogram(params double[] boundsSeconds)
 {
     private readonly long[] _boundTicks = [.. boundsSeconds.Select(b => TimeSpan.FromSeconds(b).Ticks)];
     private readonly long[] _buckets = new long[boundsSeconds.Length + 1];
@@ -29,6 +29,7 @@ internal sealed class DurationHistogram(params double[] boundsSeconds)
     /// <summary>Prints it as one series of the family that <paramref name="text"/> stands at. What is recorded meanwhile may be in the sum and not yet in the count.</summary>
     public void PrintTo(MetricText text, params ReadOnlySpan<(string Name, string Value)> labels)
     {
+        ArgumentNullException.ThrowIfNull(text);
         var count = 0L;
         for (var i = 0; i < _buckets.Length; i++)
         {

@@ -1,10 +1,10 @@
 using System.Globalization;
 using System.Text;
 
-namespace Baton.Node.Status;
+namespace Baton.Edge.Metrics;
 
 /// <summary>Writes Prometheus text, format 0.0.4: one family after the other, each with its help and its type once.</summary>
-internal sealed class MetricText
+public sealed class MetricText
 {
     /// <summary>The content type of an answer in this format.</summary>
     public const string MediaType = "text/plain; version=0.0.4; charset=utf-8";
@@ -18,6 +18,7 @@ internal sealed class MetricText
     /// <param name="help">What it means.</param>
     public MetricText Family(string name, string type, string help)
     {
+        ArgumentNullException.ThrowIfNull(help);
         _family = name;
         _text.Append("# HELP ").Append(name).Append(' ').Append(help.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)).Append('\n');
         _text.Append("# TYPE ").Append(name).Append(' ').Append(type).Append('\n');
@@ -44,6 +45,7 @@ internal sealed class MetricText
         return this;
     }
 
+    /// <summary>All that was written.</summary>
     public override string ToString() => _text.ToString();
 
     private void AppendEscaped(string text)

@@ -1,13 +1,17 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace Baton.Node.Status;
+namespace Baton.Edge.Metrics;
 
 /// <summary>The process itself, under the names that dashboards know.</summary>
-internal static class ProcessMetrics
+public static class ProcessMetrics
 {
+    /// <summary>Prints all of it.</summary>
+    /// <param name="text">Where to.</param>
+    /// <param name="now">The time of now, for the uptime.</param>
     public static void PrintTo(MetricText text, DateTimeOffset now)
     {
+        ArgumentNullException.ThrowIfNull(text);
         using var process = Process.GetCurrentProcess();
         var started = new DateTimeOffset(process.StartTime).ToUnixTimeMilliseconds() / 1_000.0;
         text.Family("process_start_time_seconds", "gauge", "When the process started, in Unix seconds.").Sample(started);
