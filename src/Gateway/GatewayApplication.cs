@@ -2,44 +2,109 @@ using System.Net;
 using Baton.Edge.Answers;
 using Baton.Edge.Bodies;
 using Baton.Edge.Hosting;
+using Baton.Gateway.Access;
+using Baton.Gateway.ControlPlane;
+using Baton.Gateway.Forwarding;
+using Baton.Gateway.Producers;
+using Baton.Gateway.Reports;
+using Baton.Gateway.Routing;
 using Baton.Gateway.Settings;
+using Baton.Gateway.Status;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Options;
 
 namespace Baton.Gateway;
 
 /// <summary>The gateway as a program: one address for clients.</summary>
 internal static partial class GatewayApplication
 {
-    /// <summary>Builds it.</summary>
+    /// <summary>Connections that may wait to be taken: clients that lost another gateway all come at once, and one that finds no room tries again only a second later.</summary>
+    private const int Backlog = 4_096;
+
+    /// <summary>A gateway that is ready to be started.</summary>
     /// <param name="args">Settings from the command line, over those of the environment.</param>
     /// <param name="configure">Last word on settings and services, for tests.</param>
+    /// <exception cref="OptionsValidationException">Settings are wrong; an <see cref="AggregateException"/> of them where more than one section is.</exception>
     public static WebApplication Build(string[] args, Action<WebApplicationBuilder>? configure = null)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
-        LogOutput.Add(builder, $"{GatewaySettings.Section}:LogFormat");
-        builder.Services.AddOptions<GatewaySettings>().BindConfiguration(GatewaySettings.Section).ValidateOnStart();
-        builder.Services.AddSingleton(TimeProvider.System);
-        if (builder.Configuration.GetValue<bool>(StdinWatch.Setting))
-        {
-            builder.Services.AddHostedService<StdinWatch>();
-        }
-
+        LogOutput.Add(builder, $"{GatewaySettings.Section}:{nameof(GatewaySettings.LogFormat)}");
+        AddSettings(builder);
+        AddServices(builder.Services);
         configure?.Invoke(builder);
-        var settings = builder.Configuration.GetSection(GatewaySettings.Section).Get<GatewaySettings>() ?? new GatewaySettings();
+        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.Backlog = Backlog);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
-            kestrel.Listen(IPAddress.Parse(settings.ListenAddress), settings.ListenPort);
+            Listen(kestrel, builder.Configuration.GetSection(GatewaySettings.Section).Get<GatewaySettings>() ?? new GatewaySettings());
             kestrel.Limits.MaxRequestBodySize = BodyLimits.DiscardedBytes;
             kestrel.AddServerHeader = false;
         });
 
         var app = builder.Build();
+
+        // Before anything is made of them: a later failure would come out of whatever part asked first.
+        app.Services.GetRequiredService<IStartupValidator>().Validate();
+        app.UseRequestMetrics();
         app.UseProblemAnswers();
+        app.UseRouting();
+        app.UseClientAccess();
+        app.MapStatus();
+        app.MapForwarding();
         app.Lifetime.ApplicationStarted.Register(() =>
             LogListening(app.Logger, app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()));
         return app;
     }
+
+    // Runs while the application is built, before settings are checked: what cannot be listened on is left to the check, which names it.
+    private static void Listen(KestrelServerOptions kestrel, GatewaySettings settings)
+    {
+        if (IPAddress.TryParse(settings.ListenAddress, out var address) && settings.ListenPort is >= IPEndPoint.MinPort and <= IPEndPoint.MaxPort)
+        {
+            kestrel.Listen(address, settings.ListenPort);
+        }
+    }
+
+    private static void AddSettings(WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        services.AddOptions<GatewaySettings>().BindConfiguration(GatewaySettings.Section).ValidateOnStart();
+        services.AddOptions<ClusterSettings>().BindConfiguration(ClusterSettings.Section).ValidateOnStart();
+        services.AddOptions<ControlPlaneSettings>().BindConfiguration(ControlPlaneSettings.Section).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<GatewaySettings>, GatewaySettingsCheck>();
+        services.AddSingleton<IValidateOptions<ClusterSettings>, GatewaySettingsCheck>();
+        services.AddSingleton<IValidateOptions<ControlPlaneSettings>, GatewaySettingsCheck>();
+
+        // What is held may need all of its time, and what the host gives requests and logs to end stays as it is.
+        services.Configure<HostOptions>(host => host.ShutdownTimeout += TimeSpan.FromMilliseconds(builder.Configuration.GetValue($"{GatewaySettings.Section}:{nameof(GatewaySettings.HoldMs)}", new GatewaySettings().HoldMs)));
+        if (builder.Configuration.GetValue<bool>(StdinWatch.Setting))
+        {
+            services.AddHostedService<StdinWatch>();
+        }
+    }
+
+    private static void AddServices(IServiceCollection services)
+    {
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(s => new BodyBudget(Settings(s).MaxRequestBytesInFlight, $"{GatewaySettings.Section}:{nameof(GatewaySettings.MaxRequestBytesInFlight)}", s.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(s => new HeldRequests(Settings(s).MaxHeldRequests));
+        services.AddSingleton<GatewayMetrics>();
+        services.AddSingleton<ControlPlaneClient>();
+        services.AddSingleton<RouteTable>();
+        services.AddSingleton<LaneTable>();
+        services.AddSingleton<Stopping>();
+        services.AddSingleton<Attempts>();
+        services.AddSingleton<Forwarder>();
+
+        // Started before the door is opened and stopped after it is closed, so that requests that are finished meanwhile still see the route.
+        services.AddHostedService<RouteFollower>();
+        services.AddSingleton<FailureReports>();
+        services.AddHostedService(s => s.GetRequiredService<FailureReports>());
+    }
+
+    private static GatewaySettings Settings(IServiceProvider services) => services.GetRequiredService<IOptions<GatewaySettings>>().Value;
 
     // Whoever starts a gateway as a child process waits for this line.
     [LoggerMessage(Level = LogLevel.Information, Message = "Baton gateway listening on {Address}")]

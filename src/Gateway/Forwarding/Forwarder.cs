@@ -1,0 +1,187 @@
+using Baton.Core.Api;
+using Baton.Core.Replication;
+using Baton.Gateway.Producers;
+using Baton.Gateway.Reports;
+using Baton.Gateway.Routing;
+using Baton.Gateway.Settings;
+using Baton.Gateway.Status;
+using Microsoft.Extensions.Options;
+
+namespace Baton.Gateway.Forwarding;
+
+/// <summary>
+/// Sends a request to the leader of its channel and holds it while there is none that answers: attempt after attempt, at the pace of <see cref="Turns"/>, each at whom the route names then.
+/// </summary>
+internal sealed class Forwarder(
+    RouteTable routes, Attempts attempts, FailureReports reports, LaneTable lanes, HeldRequests held, Stopping stopping, GatewayMetrics metrics, IOptions<GatewaySettings> settings, TimeProvider time)
+{
+    /// <summary>The channel whose leader answers for the metadata, where the cluster has it.</summary>
+    private const string Metadata = "__metadata";
+
+    /// <summary>How long a channel that the route does not know may be one that was created just now.</summary>
+    private static readonly TimeSpan NewsTime = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Forwards <paramref name="request"/> and passes the answer on.</summary>
+    /// <exception cref="ApiException">404 for a channel that does not exist; 429 and 503 where it cannot be held, or was for too long.</exception>
+    public async Task ForwardAsync(ForwardedRequest request, HttpResponse response, CancellationToken aborted)
+    {
+        try
+        {
+            using var hold = new Hold(held, request.Wait, TimeSpan.FromMilliseconds(settings.Value.HoldMs), stopping, time, aborted);
+            using var answer = await AnswerAsync(request, hold, aborted);
+            if (hold.HeldFor is { } heldFor)
+            {
+                metrics.Held(heldFor);
+            }
+
+            hold.Dispose();
+            await answer.PassOnAsync(response, aborted);
+        }
+        finally
+        {
+            await request.Body.ReleasedAsync();
+        }
+    }
+
+    private async Task<NodeAnswer> AnswerAsync(ForwardedRequest request, Hold hold, CancellationToken aborted)
+    {
+        var (versionAtFirst, anyNode) = (routes.Version, Random.Shared.Next());
+        var isFirst = true;
+        RouteEntry? hint = null;
+        Lane? lane = null;
+        try
+        {
+            while (true)
+            {
+                var newer = routes.Superseded;
+                var destination = request.Channel is { } name ? routes.Find(name) : routes.Find(Metadata) ?? routes.AnyNode(anyNode++);
+                if (destination is null)
+                {
+                    await UnknownAsync(request.Channel, versionAtFirst, hold, newer);
+                    continue;
+                }
+
+                if (destination.Leader is not { } leader)
+                {
+                    hold.Because($"channel {request.Channel ?? Metadata} has no live node that could lead it");
+                    await hold.UntilAsync(destination.Left);
+                    continue;
+                }
+
+                if (hint is null)
+                {
+                    await hold.TurnAsync(destination);
+                }
+
+                if (lane is null && request.IsAppend && request.ClientStamp is null)
+                {
+                    lane = await TakeLaneAsync(request.Channel!, hold);
+                }
+
+                if (destination.Left.IsCancellationRequested)
+                {
+                    continue;
+                }
+
+                var to = hint is not null && hint.Term > leader.Term ? hint : leader;
+                hint = null;
+                if (!isFirst)
+                {
+                    hold.ThrowIfOver();
+                }
+
+                var (answer, setback) = await attempts.SendAsync(request, lane?.Stamp ?? request.ClientStamp, to, destination, hold.WaitLeft, isFirst, hold.Left, aborted);
+                isFirst = false;
+                if (answer is not null)
+                {
+                    destination.Turns.Open();
+                    return answer;
+                }
+
+                hint = After(setback!, to, destination, request);
+                hold.Because(setback!.Detail);
+            }
+        }
+        finally
+        {
+            lane?.Dispose();
+        }
+    }
+
+    /// <summary>What an attempt without an answer leads to; the leader to try at once, where the node named one.</summary>
+    private RouteEntry? After(Setback setback, RouteEntry to, Destination destination, ForwardedRequest request)
+    {
+        metrics.Retried(setback.Reason);
+        if (setback.Reason.IsUnreachable())
+        {
+            reports.Unreachable(to.NodeId, to.Incarnation, setback.Detail);
+        }
+
+        if (!request.IsRepeatable && setback.Reason.MayBeDone())
+        {
+            throw new ApiException(ApiErrorCode.Unavailable, $"{setback.Detail}; it may have been done, so look before you send it again") { RetryAfterSeconds = 1 };
+        }
+
+        if (setback is { Reason: RetryReason.NotLeader, Hint: { Endpoint.IsAbsoluteUri: true } named } && named.Term > to.Term)
+        {
+            return new RouteEntry(named.Endpoint, named.NodeId, named.Term, routes.IncarnationOf(named.NodeId));
+        }
+
+        if (setback.Reason is not (RetryReason.RouteChanged or RetryReason.Stopping))
+        {
+            destination.Turns.Close();
+        }
+
+        return null;
+    }
+
+    /// <summary>Waits for a route that knows the channel; one that came since the request did, or half a second, says that it does not exist.</summary>
+    private async Task UnknownAsync(string? channel, long versionAtFirst, Hold hold, CancellationToken newer)
+    {
+        if (channel is not null && !VChannels.IsValidChannel(channel))
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, "a channel's name matches [a-z0-9][a-z0-9._-]{0,62} and does not contain \"_v\"");
+        }
+
+        if (routes.Version < 0 || channel is null)
+        {
+            hold.Because(routes.Version < 0 ? "the control plane has not told any route yet" : "the route names no node");
+            await hold.UntilAsync(newer);
+            return;
+        }
+
+        if (routes.Version > versionAtFirst || hold.Elapsed >= NewsTime)
+        {
+            // Looked for again: the newer route may have come since.
+            if (routes.Find(channel) is null)
+            {
+                throw new ApiException(ApiErrorCode.NotFound, $"there is no channel {channel}");
+            }
+
+            return;
+        }
+
+        hold.Because($"channel {channel} is not known");
+        await hold.UntilAsync(newer, NewsTime - hold.Elapsed);
+    }
+
+    private async Task<Lane> TakeLaneAsync(string channel, Hold hold)
+    {
+        var of = lanes.Of(channel);
+        if (of.TryTake() is { } free)
+        {
+            return free;
+        }
+
+        hold.Because($"{settings.Value.ProducersPerChannel} appends to channel {channel} are under way, as many as may be (Gateway:ProducersPerChannel)");
+        while (true)
+        {
+            Lane? taken = null;
+            await hold.UntilAsync(async end => taken = await of.TakeAsync(end), CancellationToken.None);
+            if (taken is not null)
+            {
+                return taken;
+            }
+        }
+    }
+}
