@@ -47,7 +47,7 @@ internal static class NodeLoadBench
         try
         {
             await using var machine = await LocalMachine.StartAsync(folder, ["a"], keepData: false, ct);
-            var cluster = await machine.StartClusterAsync("a", o => o with { Nodes = 1, Channels = channels, NodeSettings = follow ? DeletedBehind : o.NodeSettings }, ct);
+            var cluster = await machine.StartClusterAsync("a", o => o with { Gateway = false, Nodes = 1, Channels = channels, NodeSettings = follow ? DeletedBehind : o.NodeSettings }, ct);
             var route = (await cluster.Client.GetAsync<RouteView>("api/route", ct)).Value;
             var leader = route.Channels[cluster.Channels[0]].Endpoint;
             var storage = BatonStorage.Open(new StorageOptions { ConnectionString = machine.Azurite.ConnectionString(cluster.Secrets.Account.Name) });

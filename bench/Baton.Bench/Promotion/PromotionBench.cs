@@ -24,7 +24,7 @@ internal static class PromotionBench
         try
         {
             await using var machine = await LocalMachine.StartAsync(folder, ["b"], keepData: false, cancellationToken);
-            var b = await machine.StartClusterAsync("b", o => o with { Channels = channels }, cancellationToken);
+            var b = await machine.StartClusterAsync("b", o => o with { Gateway = false, Channels = channels }, cancellationToken);
             var self = new ReplicateCluster("b", b.ControlPlane.GetLeftPart(UriPartial.Authority), [.. b.Channels]);
             var gone = new ReplicateCluster("a", "http://127.0.0.1:9", [.. b.Channels.Select((_, i) => $"a-ch{i}")]);
             var (request, steps) = (new Samples(), new Dictionary<string, Samples>(StringComparer.Ordinal));

@@ -60,6 +60,40 @@ public sealed class ClusterClient : IDisposable
     /// <summary><c>GET /api/operations/{id}</c>.</summary>
     public Task<ApiAnswer<Operation>> OperationAsync(string id, CancellationToken cancellationToken) => GetAsync<Operation>($"api/operations/{id}", cancellationToken);
 
+    /// <summary>An operation, once it has ended.</summary>
+    /// <exception cref="TimeoutException">It has not within <paramref name="timeout"/>.</exception>
+    public async Task<Operation> OperationEndedAsync(string id, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        Operation? operation = null;
+        await UntilAsync(
+            $"operation {id} has ended", async () => (operation = (await OperationAsync(id, cancellationToken)).Body) is { Status: not OperationStatus.Running }, timeout, cancellationToken);
+        return operation!;
+    }
+
+    /// <summary><c>POST /api/channels/{name}/move</c>.</summary>
+    public Task<ApiAnswer<OperationAccepted>> MoveAsync(string channel, string to, CancellationToken cancellationToken) =>
+        ControlPlaneAsync<OperationAccepted>(HttpMethod.Post, $"api/channels/{channel}/move", Json(new MoveChannelRequest(to)), _secrets.FunctionKey, cancellationToken);
+
+    /// <summary><c>DELETE /api/nodes/{nodeId}</c>.</summary>
+    public Task<ApiAnswer<OperationAccepted>> RemoveNodeAsync(string nodeId, CancellationToken cancellationToken) =>
+        ControlPlaneAsync<OperationAccepted>(HttpMethod.Delete, $"api/nodes/{nodeId}", null, _secrets.AdminKey, cancellationToken);
+
+    /// <summary><c>POST /api/nodes/{nodeId}/failed</c>.</summary>
+    public async Task ReportFailedAsync(string nodeId, NodeFailedRequest request, CancellationToken cancellationToken) =>
+        _ = (await ControlPlaneAsync<object>(HttpMethod.Post, $"api/nodes/{nodeId}/failed", Json(request), _secrets.FunctionKey, cancellationToken)).Status is var status and >= 300
+            ? throw new ApiAnswerException($"HTTP {status}: node {nodeId} could not be reported", status) : true;
+
+    /// <summary><c>GET /api/timeline</c>: newest first.</summary>
+    public async Task<IReadOnlyList<TimelineView>> TimelineAsync(int last, CancellationToken cancellationToken) =>
+        (await GetAsync<IReadOnlyList<TimelineView>>(string.Create(CultureInfo.InvariantCulture, $"api/timeline?last={last}"), cancellationToken)).Value;
+
+    /// <summary><c>GET /api/route</c> once its version is above <paramref name="since"/>; null where it was not within the wait.</summary>
+    public async Task<RouteView?> RouteAfterAsync(long since, int waitMs, CancellationToken cancellationToken)
+    {
+        var answer = await GetAsync<RouteView>(string.Create(CultureInfo.InvariantCulture, $"api/route?since={since}&waitMs={waitMs}"), cancellationToken);
+        return answer.Status == 304 ? null : answer.Value;
+    }
+
     /// <summary><c>GET /api/route</c>.</summary>
     public async Task<RouteView> RouteAsync(CancellationToken cancellationToken) => (await GetAsync<RouteView>("api/route", cancellationToken)).Value;
 

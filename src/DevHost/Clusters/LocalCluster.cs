@@ -8,51 +8,8 @@ using Baton.DevHost.Processes;
 
 namespace Baton.DevHost.Clusters;
 
-/// <summary>How to run one cluster on this machine.</summary>
-public sealed record LocalClusterOptions
-{
-    /// <summary>Its id.</summary>
-    public required string ClusterId { get; init; }
-
-    /// <summary>Connection string of its storage account.</summary>
-    public required string StorageConnectionString { get; init; }
-
-    /// <summary>Its secrets.</summary>
-    public required ClusterSecrets Secrets { get; init; }
-
-    /// <summary>Folder for the logs of its processes.</summary>
-    public required string LogFolder { get; init; }
-
-    /// <summary>Folder in which each node has one of its own for the channels that it follows.</summary>
-    public required string ReplicaFolder { get; init; }
-
-    /// <summary>Port of the control plane; 0 = a free one.</summary>
-    public int ControlPlanePort { get; init; }
-
-    /// <summary>Port of the first node, the others follow; 0 = free ones.</summary>
-    public int FirstNodePort { get; init; }
-
-    /// <summary>Number of nodes.</summary>
-    public int Nodes { get; init; } = 2;
-
-    /// <summary>Number of channels, named <c>{cluster}-ch0</c> and on.</summary>
-    public int Channels { get; init; } = 2;
-
-    /// <summary>On how many nodes each of the channels is to be, the leader's counted.</summary>
-    public int ReplicationFactor { get; init; } = 1;
-
-    /// <summary>Further settings of the function app, <c>Section__Name</c>.</summary>
-    public IReadOnlyDictionary<string, string> AppSettings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
-
-    /// <summary>Further settings of the nodes.</summary>
-    public IReadOnlyDictionary<string, string> NodeSettings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
-
-    /// <summary>How long each process may take to be ready.</summary>
-    public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(60);
-}
-
 /// <summary>
-/// One cluster of real processes: the Functions host with the function app as its child, and the nodes. All of them end when this process ends.
+/// One cluster of real processes: the Functions host with the function app as its child, the nodes, and the gateway. All of them end when this process ends.
 /// </summary>
 public sealed class LocalCluster : IAsyncDisposable
 {
@@ -63,6 +20,8 @@ public sealed class LocalCluster : IAsyncDisposable
     private readonly List<LogFile> _logs = [];
     private readonly ChildProcess?[] _nodes;
     private ChildProcess? _host;
+    private ChildProcess? _gateway;
+    private Uri? _gatewayAddress;
 
     private LocalCluster(LocalClusterOptions options)
     {
@@ -79,6 +38,10 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <summary>Address of the control plane.</summary>
     public Uri ControlPlane { get; private set; } = null!;
 
+    /// <summary>Address of the gateway, the one that clients are given.</summary>
+    /// <exception cref="InvalidOperationException">The cluster has none.</exception>
+    public Uri Gateway => _gatewayAddress ?? throw new InvalidOperationException($"Cluster {ClusterId} was started without a gateway.");
+
     /// <summary>Talks to the cluster as an operator and a client would.</summary>
     public ClusterClient Client { get; private set; } = null!;
 
@@ -89,9 +52,9 @@ public sealed class LocalCluster : IAsyncDisposable
     public ReplicateCluster Entry => new(ClusterId, ControlPlane.GetLeftPart(UriPartial.Authority), [.. Channels], Secrets.ReplicationSecret);
 
     /// <summary>Process ids of all that runs, the handler under the host not counted.</summary>
-    public IReadOnlyList<int> ProcessIds => [.. new[] { _host }.Concat(_nodes).OfType<ChildProcess>().Where(p => !p.HasExited).Select(p => p.Id)];
+    public IReadOnlyList<int> ProcessIds => [.. new[] { _host, _gateway }.Concat(_nodes).OfType<ChildProcess>().Where(p => !p.HasExited).Select(p => p.Id)];
 
-    /// <summary>Starts the control plane and the nodes, waits until all nodes have joined, creates the channels that are not there, and waits until each has a serving leader.</summary>
+    /// <summary>Starts the control plane, the nodes and the gateway, waits until all nodes have joined, creates the channels that are not there, and waits until each has a serving leader.</summary>
     public static async Task<LocalCluster> StartAsync(LocalClusterOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -100,7 +63,8 @@ public sealed class LocalCluster : IAsyncDisposable
         {
             await cluster.StartControlPlaneAsync(null, cancellationToken);
             cluster.Client = new ClusterClient(cluster.ControlPlane, options.Secrets);
-            await Task.WhenAll(Enumerable.Range(0, options.Nodes).Select(i => cluster.StartNodeAsync(i, cancellationToken)));
+            var gateway = options.Gateway ? cluster.StartGatewayAsync(cancellationToken) : Task.CompletedTask;
+            await Task.WhenAll(Enumerable.Range(0, options.Nodes).Select(i => cluster.StartNodeAsync(i, cancellationToken)).Append(gateway));
             await cluster.Client.WaitForNodesAsync(options.Nodes, options.StartTimeout, cancellationToken);
             await Parallel.ForEachAsync(
                 cluster.Channels,
@@ -197,8 +161,41 @@ public sealed class LocalCluster : IAsyncDisposable
         await node.WaitForLineAsync(l => l.Contains(ready, StringComparison.Ordinal), _options.StartTimeout, cancellationToken);
     }
 
+    /// <summary>Starts the gateway, again after it was killed: at the port it had.</summary>
+    public async Task StartGatewayAsync(CancellationToken cancellationToken)
+    {
+        const string ready = "Baton gateway listening on ";
+        var environment = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["Gateway__Id"] = $"{ClusterId}-gateway",
+            ["Gateway__ListenPort"] = (_gatewayAddress?.Port ?? _options.GatewayPort).ToString(CultureInfo.InvariantCulture),
+            ["Cluster__ClientSecret"] = Secrets.ClientSecret,
+            ["ControlPlane__Url"] = ControlPlane.ToString(),
+            ["ControlPlane__Key"] = Secrets.FunctionKey,
+            ["ExitWhenStdinCloses"] = "true",
+        };
+        foreach (var (key, value) in _options.GatewaySettings)
+        {
+            environment[key] = value;
+        }
+
+        _gateway = ChildProcess.Start(new ChildProcessStart(
+            $"gateway of cluster {ClusterId}", BuiltApps.Dotnet, [BuiltApps.Gateway], Environment: environment, OnLine: Log($"{ClusterId}-gateway").Write));
+        var line = await _gateway.WaitForLineAsync(l => l.Contains(ready, StringComparison.Ordinal), _options.StartTimeout, cancellationToken);
+        _gatewayAddress = new Uri(line[(line.IndexOf(ready, StringComparison.Ordinal) + ready.Length)..].Trim());
+    }
+
+    /// <summary>SIGKILL to the gateway.</summary>
+    public Task KillGatewayAsync() => _gateway?.KillAsync() ?? Task.CompletedTask;
+
     /// <summary>Id of a node.</summary>
     public string NodeId(int index) => $"{ClusterId}-node{index + 1}";
+
+    /// <summary>Which of the nodes has this id.</summary>
+    public int NodeIndex(string nodeId) => Enumerable.Range(0, _nodes.Length).Single(i => NodeId(i) == nodeId);
+
+    /// <summary>A node was started and has not ended.</summary>
+    public bool IsNodeRunning(int index) => _nodes[index] is { HasExited: false };
 
     /// <summary>SIGKILL to the control plane: host and function app.</summary>
     public Task KillControlPlaneAsync() => _host?.KillAsync() ?? Task.CompletedTask;
@@ -209,31 +206,40 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <summary>SIGKILL to a node.</summary>
     public Task KillNodeAsync(int index) => _nodes[index]?.KillAsync() ?? Task.CompletedTask;
 
+    /// <summary>SIGSTOP to a node: it keeps its connections and answers nothing, as a host does that hangs.</summary>
+    public Task FreezeNodeAsync(int index, CancellationToken cancellationToken) => Started(index).FreezeAsync(cancellationToken);
+
+    /// <summary>SIGCONT to a node, which goes on as if nothing had been.</summary>
+    public Task ThawNodeAsync(int index, CancellationToken cancellationToken) => Started(index).ThawAsync(cancellationToken);
+
     /// <summary>SIGTERM to a node, which leaves its cluster in order. Completes with its exit code when it has ended.</summary>
     public async Task<int> StopNodeAsync(int index, CancellationToken cancellationToken)
     {
-        var node = _nodes[index] ?? throw new InvalidOperationException($"Node {NodeId(index)} was never started.");
-        await node.TerminateAsync(cancellationToken);
+        await Started(index).TerminateAsync(cancellationToken);
         return await WaitForNodeExitAsync(index, cancellationToken);
     }
 
     /// <summary>Completes with a node's exit code when it has ended, by whatever means.</summary>
     public async Task<int> WaitForNodeExitAsync(int index, CancellationToken cancellationToken)
     {
-        var node = _nodes[index] ?? throw new InvalidOperationException($"Node {NodeId(index)} was never started.");
+        var node = Started(index);
         await node.WaitForExitAsync(cancellationToken);
         return node.ExitCode;
     }
 
     /// <summary>SIGKILL to everything of this cluster.</summary>
-    public Task KillEverythingAsync() => Task.WhenAll(Enumerable.Range(0, _nodes.Length).Select(KillNodeAsync).Append(KillControlPlaneAsync()));
+    public Task KillEverythingAsync() => Task.WhenAll([.. Enumerable.Range(0, _nodes.Length).Select(KillNodeAsync), KillControlPlaneAsync(), KillGatewayAsync()]);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         Client?.Dispose();
+        if (_gateway is not null)
+        {
+            await _gateway.DisposeAsync();
+        }
 
-        // Nodes first: they then say goodbye to a control plane that still answers.
+        // Nodes before the control plane: they then say goodbye to one that still answers.
         await Task.WhenAll(_nodes.OfType<ChildProcess>().Select(n => n.DisposeAsync().AsTask()));
         if (_host is not null)
         {
@@ -245,6 +251,8 @@ public sealed class LocalCluster : IAsyncDisposable
             log.Dispose();
         }
     }
+
+    private ChildProcess Started(int index) => _nodes[index] ?? throw new InvalidOperationException($"Node {NodeId(index)} was never started.");
 
     private LogFile Log(string name)
     {

@@ -13,13 +13,14 @@ internal static class UpCommand
     private static readonly Option<string> ClusterId = new("--cluster") { Description = "Id of the cluster.", DefaultValueFactory = _ => "a" };
     private static readonly Option<int> Port = new("--port") { Description = "Port of the control plane.", DefaultValueFactory = _ => 7071 };
     private static readonly Option<int> NodePort = new("--node-port") { Description = "Port of the first node; the others follow.", DefaultValueFactory = _ => 7301 };
+    private static readonly Option<int> GatewayPort = new("--gateway-port") { Description = "Port of the gateway, the one address that clients need.", DefaultValueFactory = _ => 7200 };
     private static readonly Option<int> Nodes = new("--nodes") { Description = "Number of nodes, 1 to 16.", DefaultValueFactory = _ => 2 };
     private static readonly Option<int> Copies = new("--copies") { Description = "Copies of each channel, the leader's included, 1 to 7; never more than there are nodes.", DefaultValueFactory = _ => 2 };
     private static readonly Option<int> Channels = new("--channels") { Description = "Number of channels, 1 to 256.", DefaultValueFactory = _ => 2 };
 
     public static void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { Data, ClusterId, Port, NodePort, Nodes, Channels, Copies })
+        foreach (Option option in new Option[] { Data, ClusterId, Port, NodePort, GatewayPort, Nodes, Channels, Copies })
         {
             command.Options.Add(option);
         }
@@ -28,6 +29,7 @@ internal static class UpCommand
         Channels.Validators.Add(r => Range(r, 1, 256));
         Copies.Validators.Add(r => Range(r, 1, ChannelPlacement.MaxReplicationFactor));
         Port.Validators.Add(r => Range(r, 1, 65_535));
+        GatewayPort.Validators.Add(r => Range(r, 1, 65_535));
         NodePort.Validators.Add(r => Range(r, 1, 65_535 - 16));
         ClusterId.Validators.Add(r =>
         {
@@ -39,10 +41,20 @@ internal static class UpCommand
         command.SetAction((parsed, cancellationToken) => RunAsync(
             parsed.GetValue(Data)!.FullName,
             parsed.GetValue(ClusterId)!,
-            parsed.GetValue(Port),
-            parsed.GetValue(NodePort),
-            options => options with { Nodes = parsed.GetValue(Nodes), Channels = parsed.GetValue(Channels), ReplicationFactor = parsed.GetValue(Copies) },
-            parsed.GetValue(Nodes),
+            options => options with
+            {
+                ControlPlanePort = parsed.GetValue(Port),
+                FirstNodePort = parsed.GetValue(NodePort),
+                GatewayPort = parsed.GetValue(GatewayPort),
+                Nodes = parsed.GetValue(Nodes),
+                Channels = parsed.GetValue(Channels),
+                ReplicationFactor = parsed.GetValue(Copies),
+            },
+            [
+                new WantedPort(parsed.GetValue(Port), $"control plane of cluster {parsed.GetValue(ClusterId)}", "--port"),
+                new WantedPort(parsed.GetValue(GatewayPort), $"gateway of cluster {parsed.GetValue(ClusterId)}", "--gateway-port"),
+                .. Enumerable.Range(0, parsed.GetValue(Nodes)).Select(i => new WantedPort(parsed.GetValue(NodePort) + i, $"node {i + 1} of cluster {parsed.GetValue(ClusterId)}", "--node-port")),
+            ],
             cancellationToken));
     }
 
@@ -56,19 +68,14 @@ internal static class UpCommand
     }
 
     private static async Task<int> RunAsync(
-        string data, string clusterId, int port, int nodePort, Func<LocalClusterOptions, LocalClusterOptions> size, int nodes, CancellationToken cancellationToken)
+        string data, string clusterId, Func<LocalClusterOptions, LocalClusterOptions> configure, IReadOnlyList<WantedPort> ports, CancellationToken cancellationToken)
     {
         try
         {
-            WantedPort.EnsureFree(
-            [
-                new WantedPort(port, $"control plane of cluster {clusterId}", "--port"),
-                .. Enumerable.Range(0, nodes).Select(i => new WantedPort(nodePort + i, $"node {i + 1} of cluster {clusterId}", "--node-port")),
-            ]);
+            WantedPort.EnsureFree(ports);
             Terminal.Console.MarkupLine($"[grey]Starting cluster {clusterId}; data in {Markup.Escape(data)}[/]");
             await using var machine = await LocalMachine.StartAsync(data, [clusterId], keepData: true, cancellationToken);
-            var cluster = await machine.StartClusterAsync(
-                clusterId, o => size(o) with { ControlPlanePort = port, FirstNodePort = nodePort }, cancellationToken);
+            var cluster = await machine.StartClusterAsync(clusterId, configure, cancellationToken);
             await PrintAsync(cluster, new DataFolder(data), cancellationToken);
             try
             {
@@ -98,6 +105,7 @@ internal static class UpCommand
         var topology = await cluster.Client.TopologyAsync(cancellationToken);
         var table = new Table().Border(TableBorder.Rounded).AddColumns("what", "where");
         table.AddRow("control plane", $"{cluster.ControlPlane}api/");
+        table.AddRow("gateway, for clients", $"{cluster.Gateway}");
         foreach (var node in topology.Nodes)
         {
             table.AddRow($"node {node.NodeId}", $"{node.Endpoint}");
@@ -112,10 +120,16 @@ internal static class UpCommand
         table.AddRow("logs", Markup.Escape(data.Logs));
         Terminal.Console.Write(table);
         Terminal.Console.MarkupLine("Try it:");
-        Terminal.Console.WriteLine($"  KEY=$(sed -n 's/.*\"functionKey\":\"\\([^\"]*\\)\".*/\\1/p' {data.SecretsFile(cluster.ClusterId)})");
+        var secrets = data.SecretsFile(cluster.ClusterId);
+        Terminal.Console.WriteLine($"  KEY=$({SecretOf(secrets, "functionKey")})");
         Terminal.Console.WriteLine($"  curl -H \"x-functions-key: $KEY\" {cluster.ControlPlane}api/topology");
+        Terminal.Console.WriteLine($"  CLIENT=$({SecretOf(secrets, "clientSecret")})");
+        Terminal.Console.WriteLine($$"""  curl -H "Authorization: Bearer $CLIENT" -H "Content-Type: application/json" -d '{"messages": [{"payload": "aGVsbG8="}]}' {{cluster.Gateway}}channels/{{cluster.Channels[0]}}/messages""");
+        Terminal.Console.WriteLine($"  curl -H \"Authorization: Bearer $CLIENT\" \"{cluster.Gateway}channels/{cluster.Channels[0]}/messages?from=1\"");
         Terminal.Console.MarkupLine("[grey]Ctrl-C stops everything; the data stays.[/]");
     }
+
+    private static string SecretOf(string file, string name) => $"sed -n 's/.*\"{name}\":\"\\([^\"]*\\)\".*/\\1/p' {file}";
 
     private static string Followers(ChannelView channel) =>
         channel.Replicas.Count == 0 ? "" : $"; followed by {string.Join(", ", channel.Replicas.Select(r => r.NodeId))}";

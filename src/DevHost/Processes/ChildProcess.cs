@@ -37,6 +37,7 @@ public sealed class ChildProcess : IAsyncDisposable
     private readonly Channel<string> _lines = Channel.CreateBounded<string>(new BoundedChannelOptions(1_000) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
     private readonly Process _process;
     private readonly Task _output;
+    private volatile bool _frozen;
 
     private ChildProcess(string name, Process process, Action<string>? onLine, Action<string>? onErrorLine)
     {
@@ -150,15 +151,34 @@ public sealed class ChildProcess : IAsyncDisposable
             return;
         }
 
-        // .NET can send no signal but SIGKILL by itself.
-        using var kill = Process.Start("kill", ["-TERM", Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync(cancellationToken);
+        await SignalAsync("TERM", cancellationToken);
+    }
+
+    /// <summary>SIGSTOP: the process keeps what it has, connections included, and does nothing until <see cref="ThawAsync"/>.</summary>
+    /// <exception cref="PlatformNotSupportedException">There are no signals.</exception>
+    public async Task FreezeAsync(CancellationToken cancellationToken)
+    {
+        _frozen = true;
+        await SignalAsync("STOP", cancellationToken);
+    }
+
+    /// <summary>SIGCONT: the process goes on where it was.</summary>
+    /// <exception cref="PlatformNotSupportedException">There are no signals.</exception>
+    public async Task ThawAsync(CancellationToken cancellationToken)
+    {
+        await SignalAsync("CONT", cancellationToken);
+        _frozen = false;
     }
 
     /// <summary>Asks the process to stop by ending its standard input, and kills it when it has not after ten seconds.</summary>
     public async Task StopAsync()
     {
-        if (!_process.HasExited)
+        if (_frozen)
+        {
+            // It would not notice that it is asked.
+            await KillAsync();
+        }
+        else if (!_process.HasExited)
         {
             try
             {
@@ -192,6 +212,18 @@ public sealed class ChildProcess : IAsyncDisposable
         // What the process left running may hold its output open for as long as it likes.
         await Task.WhenAny(_output, Task.Delay(OutputGrace));
         _process.Dispose();
+    }
+
+    private async Task SignalAsync(string signal, CancellationToken cancellationToken)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            throw new PlatformNotSupportedException($"There is no SIG{signal} on Windows.");
+        }
+
+        // .NET can send no signal but SIGKILL by itself.
+        using var kill = Process.Start("kill", [$"-{signal}", Id.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync(cancellationToken);
     }
 
     private async Task PumpAsync(StreamReader reader, Action<string>? onLine)

@@ -34,6 +34,7 @@ public sealed class DevHostCommandTests : IDisposable
             "--data", _folder,
             "--port", DevHostProcess.FreePort().ToString(CultureInfo.InvariantCulture),
             "--node-port", DevHostProcess.FreePort().ToString(CultureInfo.InvariantCulture),
+            "--gateway-port", DevHostProcess.FreePort().ToString(CultureInfo.InvariantCulture),
             "--nodes", "1",
         ];
         await using (var first = DevHostProcess.Start(arguments))
@@ -41,7 +42,7 @@ public sealed class DevHostCommandTests : IDisposable
             using var client = await UpAsync(first);
             Assert.Equal(200, (await client.AppendAsync("a-ch0", new([new MessageBody(Encoding.UTF8.GetBytes("kept"))]), CancellationToken.None)).Status);
             var children = DevHostProcess.Descendants(first.Id);
-            Assert.True(children.Count >= 4, "Azurite, the host, the function app and a node");
+            Assert.True(children.Count >= 5, "Azurite, the host, the function app, a node and the gateway");
 
             DevHostProcess.Signal(first, "INT");
 
@@ -63,6 +64,7 @@ public sealed class DevHostCommandTests : IDisposable
             "--data", _folder,
             "--port", DevHostProcess.FreePort().ToString(CultureInfo.InvariantCulture),
             "--node-port", DevHostProcess.FreePort().ToString(CultureInfo.InvariantCulture),
+            "--gateway-port", DevHostProcess.FreePort().ToString(CultureInfo.InvariantCulture),
             "--nodes", "1");
         using var client = await UpAsync(devHost);
         var children = DevHostProcess.Descendants(devHost.Id);

@@ -18,7 +18,7 @@ public sealed class FollowingNodesTests
         var folder = Directory.CreateTempSubdirectory("baton-follow-").FullName;
         await using (var machine = await LocalMachine.StartAsync(folder, ["b"], keepData: false, CancellationToken.None))
         {
-            var cluster = await machine.StartClusterAsync("b", o => o with { Nodes = 3, Channels = 3, ReplicationFactor = 3 }, CancellationToken.None);
+            var cluster = await machine.StartClusterAsync("b", o => o with { Gateway = false, Nodes = 3, Channels = 3, ReplicationFactor = 3 }, CancellationToken.None);
             var producers = cluster.Channels.Select(c => (Channel: c, Producer: new ProducerUnderTest(cluster.Client, c, $"{c}-p"))).ToList();
             using var stop = new CancellationTokenSource();
             var writing = Task.WhenAll(producers.Select(p => Task.Run(() => p.Producer.WriteAsync(stop.Token))));

@@ -30,7 +30,7 @@ public sealed partial class ManyChannelsTests(ITestOutputHelper output)
         await using (var machine = await LocalMachine.StartAsync(folder, ["b"], keepData: false, CancellationToken.None))
         {
             var clock = Stopwatch.StartNew();
-            var b = await machine.StartClusterAsync("b", o => o with { Nodes = 3, Channels = Channels, StartTimeout = Patience }, CancellationToken.None);
+            var b = await machine.StartClusterAsync("b", o => o with { Gateway = false, Nodes = 3, Channels = Channels, StartTimeout = Patience }, CancellationToken.None);
             Say($"{Channels} channels are served");
             var gone = new ReplicateCluster("a", "http://127.0.0.1:9", [.. Enumerable.Range(0, Channels).Select(i => $"a-ch{i}")]);
             await TwoClusters.AppliedAsync(b, new(new ReplicateConfiguration([gone, b.Entry], new([new("a", "b")])), WaitMs: 60_000), CancellationToken.None);

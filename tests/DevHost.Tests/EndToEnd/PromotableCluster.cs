@@ -55,7 +55,7 @@ public sealed class PromotableCluster : IAsyncDisposable
         {
             // The sweep that recovers lost operations is what some tests wait for: every second rather than every ten.
             var appSettings = settings.Append(("OperationSweepSchedule", "*/1 * * * * *")).ToDictionary(s => s.Item1, s => s.Item2, StringComparer.Ordinal);
-            var cluster = await machine.StartClusterAsync("b", o => o with { Nodes = nodes, AppSettings = appSettings }, CancellationToken.None);
+            var cluster = await machine.StartClusterAsync("b", o => o with { Gateway = false, Nodes = nodes, AppSettings = appSettings }, CancellationToken.None);
             return new PromotableCluster(machine, cluster, folder);
         }
         catch

@@ -17,7 +17,7 @@ public sealed class StoppedNodeTests
         {
             // Longer than the test waits: a node that ends has not run into it.
             var settings = new Dictionary<string, string>(StringComparer.Ordinal) { ["Node__DrainTimeoutMs"] = "600000" };
-            var cluster = await machine.StartClusterAsync("b", o => o with { Channels = 4, NodeSettings = settings }, CancellationToken.None);
+            var cluster = await machine.StartClusterAsync("b", o => o with { Gateway = false, Channels = 4, NodeSettings = settings }, CancellationToken.None);
             var producers = cluster.Channels.SelectMany(c => Enumerable.Range(1, 2).Select(i => (Channel: c, Producer: new ProducerUnderTest(cluster.Client, c, $"{c}-p{i}")))).ToList();
             using var stop = new CancellationTokenSource();
             var writing = Task.WhenAll(producers.Select(p => Task.Run(() => p.Producer.WriteAsync(stop.Token))));

@@ -40,6 +40,7 @@ public sealed class Recorder
     private readonly ConcurrentQueue<RecordedMessage> _messages = new();
     private readonly ConcurrentQueue<RecordedTransaction> _transactions = new();
     private readonly ConcurrentQueue<RecordedBroadcast> _broadcasts = new();
+    private readonly ConcurrentQueue<string> _errors = new();
     private readonly ConcurrentDictionary<string, TimeSpan> _acknowledgedAt = new(StringComparer.Ordinal);
     private readonly System.Diagnostics.Stopwatch _clock = System.Diagnostics.Stopwatch.StartNew();
 
@@ -51,6 +52,12 @@ public sealed class Recorder
 
     /// <summary>The broadcasts.</summary>
     public IReadOnlyCollection<RecordedBroadcast> Broadcasts => _broadcasts;
+
+    /// <summary>What clients were told that was no success, where that must not be.</summary>
+    public IReadOnlyCollection<string> Errors => _errors;
+
+    /// <summary>A client was told something that was no success.</summary>
+    public void AddError(string error) => _errors.Enqueue(error);
 
     /// <summary>A writer has sent a message, and knows what there is to know of it.</summary>
     public void Add(RecordedMessage message)

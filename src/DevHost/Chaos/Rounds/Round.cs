@@ -46,7 +46,7 @@ public sealed class Round
         try
         {
             await using var clusters = await TwoClusters.StartAsync(
-                folder, o => o with { Nodes = RoundPlan.Nodes, Channels = Channels, ReplicationFactor = Copies }, cancellationToken);
+                folder, o => o with { Gateway = false, Nodes = RoundPlan.Nodes, Channels = Channels, ReplicationFactor = Copies }, cancellationToken);
             say("both clusters are up");
             await clusters.ReplicateAsync(clusters.A, clusters.B, cancellationToken);
             await round.GenerationAsync(clusters, clusters.A, clusters.B, 1);

@@ -42,6 +42,9 @@ internal static class Forwarding
         return request;
     }
 
+    /// <summary>A header that speaks of one connection and is not sent on.</summary>
+    public static bool IsHopByHop(string name) => HopByHop.Contains(name);
+
     /// <summary>Writes the handler's answer to the caller, whatever its status.</summary>
     public static async Task WriteAsync(HttpContext context, HttpResponseMessage answer)
     {
