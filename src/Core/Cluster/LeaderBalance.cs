@@ -42,8 +42,19 @@ internal sealed class LeaderBalance
     {
         foreach (var channel in Enumerable.Range(0, _candidates.Count).OrderBy(c => _candidates[c].Length))
         {
-            Give(channel, _candidates[channel].MinBy(n => _load[n]));
+            Give(channel, LeastLoaded(_candidates[channel]));
         }
+    }
+
+    private int LeastLoaded(int[] candidates)
+    {
+        var least = candidates[0];
+        foreach (var node in candidates)
+        {
+            least = _load[node] < _load[least] ? node : least;
+        }
+
+        return least;
     }
 
     private void Even()

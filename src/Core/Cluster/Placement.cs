@@ -26,14 +26,26 @@ internal static class Placement
     /// <param name="nodes">Node ids in ordinal order.</param>
     public static IReadOnlyList<string>? BestCandidates(ChannelState channel, string[] nodes)
     {
-        var warm = channel.Replicas.Where(r => Rank(r) < Cold && Array.BinarySearch(nodes, r.NodeId, StringComparer.Ordinal) >= 0).ToList();
-        if (warm.Count == 0)
+        var best = (Rank: Cold, Lacking: 0L);
+        var found = new List<string>();
+        foreach (var replica in channel.Replicas)
         {
-            return null;
+            var worth = Worth(replica);
+            if (worth.Rank == Cold || worth.CompareTo(best) > 0 || Array.BinarySearch(nodes, replica.NodeId, StringComparer.Ordinal) < 0)
+            {
+                continue;
+            }
+
+            if (worth != best)
+            {
+                found.Clear();
+                best = worth;
+            }
+
+            found.Add(replica.NodeId);
         }
 
-        var best = warm.Min(Worth);
-        return [.. warm.Where(r => Worth(r) == best).Select(r => r.NodeId)];
+        return found.Count > 0 ? found : null;
     }
 
     /// <summary>The channel led by <paramref name="leader"/> at the next term.</summary>
