@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Baton.Bench.Failover;
 using Baton.Bench.Node;
 using Baton.Bench.Orchestrations;
 using Baton.Bench.Promotion;
@@ -17,6 +18,7 @@ root.Subcommands.Add(KilledWritersProof.Command());
 root.Subcommands.Add(NodeLoadBench.Command());
 root.Subcommands.Add(ReplicaBench.Command());
 root.Subcommands.Add(PromotionBench.Command());
+root.Subcommands.Add(FailoverBench.Command());
 root.Subcommands.Add(OrchestrationBench.Command());
 root.Subcommands.Add(KilledHostsProof.Command());
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });

@@ -51,6 +51,9 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <summary>Its entry in a replicate configuration: its control plane as the address, its replication secret as the token.</summary>
     public ReplicateCluster Entry => new(ClusterId, ControlPlane.GetLeftPart(UriPartial.Authority), [.. Channels], Secrets.ReplicationSecret);
 
+    /// <summary>Connection string of its storage account. It holds the account's key.</summary>
+    public string StorageConnectionString => _options.StorageConnectionString;
+
     /// <summary>Process ids of all that runs, the handler under the host not counted.</summary>
     public IReadOnlyList<int> ProcessIds => [.. new[] { _host, _gateway }.Concat(_nodes).OfType<ChildProcess>().Where(p => !p.HasExited).Select(p => p.Id)];
 
@@ -203,8 +206,8 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <summary>Completes when the control plane's host has ended, by whatever means.</summary>
     public Task WaitForControlPlaneExitAsync(CancellationToken cancellationToken) => _host?.WaitForExitAsync(cancellationToken) ?? Task.CompletedTask;
 
-    /// <summary>SIGKILL to a node.</summary>
-    public Task KillNodeAsync(int index) => _nodes[index]?.KillAsync() ?? Task.CompletedTask;
+    /// <summary>SIGKILL to a node, which has started nothing itself.</summary>
+    public Task KillNodeAsync(int index) => _nodes[index]?.KillAloneAsync() ?? Task.CompletedTask;
 
     /// <summary>SIGSTOP to a node: it keeps its connections and answers nothing, as a host does that hangs.</summary>
     public Task FreezeNodeAsync(int index, CancellationToken cancellationToken) => Started(index).FreezeAsync(cancellationToken);

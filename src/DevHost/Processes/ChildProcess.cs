@@ -142,6 +142,17 @@ public sealed class ChildProcess : IAsyncDisposable
         await _process.WaitForExitAsync();
     }
 
+    /// <summary>SIGKILL to the process alone, at once: looking for what it started takes a while, in which it stands still. Waits until it is gone.</summary>
+    public async Task KillAloneAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        await _process.WaitForExitAsync();
+    }
+
     /// <summary>SIGTERM, as a supervisor sends it, or the end of standard input where there are no signals. Does not wait.</summary>
     public async Task TerminateAsync(CancellationToken cancellationToken)
     {

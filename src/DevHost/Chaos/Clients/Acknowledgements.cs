@@ -14,7 +14,9 @@ public sealed record Acknowledgement(string Channel, string Writer, long Term, D
 public sealed class Acknowledgements
 {
     private readonly ConcurrentDictionary<string, ConcurrentQueue<Acknowledgement>> _byWriter = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<(string Channel, long Term), TaskCompletionSource<Acknowledgement>> _first = new();
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, Acknowledgement> _newest = new(StringComparer.Ordinal);
+    private readonly List<(string Channel, long Term, TaskCompletionSource<Acknowledgement> Came)> _awaited = [];
 
     /// <summary>How many each writer has.</summary>
     public IReadOnlyDictionary<string, int> Counts => _byWriter.ToDictionary(w => w.Key, w => w.Value.Count, StringComparer.Ordinal);
@@ -24,11 +26,37 @@ public sealed class Acknowledgements
     {
         ArgumentNullException.ThrowIfNull(acknowledgement);
         _byWriter.GetOrAdd(acknowledgement.Writer, _ => new()).Enqueue(acknowledgement);
-        First(acknowledgement.Channel, acknowledgement.Term).TrySetResult(acknowledgement);
+        lock (_lock)
+        {
+            if (_newest.TryGetValue(acknowledgement.Channel, out var newest) && newest.Term >= acknowledgement.Term)
+            {
+                return;
+            }
+
+            _newest[acknowledgement.Channel] = acknowledgement;
+            foreach (var awaited in _awaited.Where(a => a.Channel == acknowledgement.Channel && a.Term < acknowledgement.Term).ToList())
+            {
+                awaited.Came.SetResult(acknowledgement);
+                _awaited.Remove(awaited);
+            }
+        }
     }
 
-    /// <summary>The first write that is acknowledged on a channel at a term.</summary>
-    public Task<Acknowledgement> FirstAsync(string channel, long term) => First(channel, term).Task;
+    /// <summary>The first write that is acknowledged on a channel above a term.</summary>
+    public Task<Acknowledgement> FirstAboveAsync(string channel, long term)
+    {
+        lock (_lock)
+        {
+            if (_newest.TryGetValue(channel, out var newest) && newest.Term > term)
+            {
+                return Task.FromResult(newest);
+            }
+
+            var came = new TaskCompletionSource<Acknowledgement>(TaskCreationOptions.RunContinuationsAsynchronously);
+            _awaited.Add((channel, term, came));
+            return came.Task;
+        }
+    }
 
     /// <summary>The longest that any writer waited between two acknowledgements of which the second came at or after <paramref name="since"/>, and who that was.</summary>
     public (TimeSpan Gap, string Writer) LongestGap(DateTimeOffset since)
@@ -50,6 +78,4 @@ public sealed class Acknowledgements
 
         return longest;
     }
-
-    private TaskCompletionSource<Acknowledgement> First(string channel, long term) => _first.GetOrAdd((channel, term), _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
 }
