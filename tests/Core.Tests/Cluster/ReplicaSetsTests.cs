@@ -144,6 +144,17 @@ public sealed class ReplicaSetsTests
     }
 
     [Fact]
+    public void A_node_that_had_a_copy_and_gets_it_again_is_taken_at_its_word_at_once()
+    {
+        var state = WithReplicas(Four, Ready("n2"));
+        var beats = Says("n4", FollowState.CatchingUp);
+        var once = Repair(state, beats);
+
+        Assert.Equal(Behind("n4", 7), once.Channels["ch0"].Replicas[1]);
+        Assert.Same(once, Repair(once, beats));
+    }
+
+    [Fact]
     public void An_offline_channel_keeps_its_evidence()
     {
         var none = Fail(Fail(Fail(Fail(Four, "n4"), "n3"), "n2"), "n1");
