@@ -52,6 +52,9 @@ internal sealed partial class ScriptedControlPlane : IAsyncDisposable
     /// <summary>While true, joins are answered 409 and heartbeats with the word that the node was removed.</summary>
     public bool Removed { get; set; }
 
+    /// <summary>While true, joins alone are answered 409.</summary>
+    public bool RefusesJoins { get; set; }
+
     /// <summary>What <c>GET /api/route</c> answers.</summary>
     public RouteView Route { get; set; } = new(1, new Dictionary<string, RouteEntry>(StringComparer.Ordinal));
 
@@ -128,7 +131,7 @@ internal sealed partial class ScriptedControlPlane : IAsyncDisposable
                 return Results.StatusCode(503);
             }
 
-            if (Removed)
+            if (Removed || RefusesJoins)
             {
                 return Results.Conflict();
             }
