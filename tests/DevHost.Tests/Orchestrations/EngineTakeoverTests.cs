@@ -65,7 +65,10 @@ public sealed class EngineTakeoverTests(AzuriteFixture azurite, ITestOutputHelpe
     public async Task An_engine_lives_through_the_loss_of_any_call_to_storage(bool losesAnswer, int failures)
     {
         var account = azurite.NewAccount();
-        for (var calls = 0; ; calls++)
+
+        // Several failures in a row reach into one another: beginning at every third call, each call is still among them. BATON_TESTS=all begins at every one.
+        var step = failures > 3 ? Sampled.Count(3, all: 1) : 1;
+        for (var calls = 0; ; calls += step)
         {
             await using var hub = new EngineHub(account) { Options = new OrchestrationEngineOptions { HubName = $"Hub{calls}", MaxConcurrentActivityFunctions = 2 } };
             var storage = new DyingStorage(calls, losesAnswer, failures);

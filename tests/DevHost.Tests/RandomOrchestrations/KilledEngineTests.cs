@@ -10,6 +10,7 @@ namespace Baton.DevHost.Tests.RandomOrchestrations;
 /// <summary>
 /// Random programs whose engine dies: for its successor nothing is lost and nothing is done twice. A dead engine is one
 /// whose calls to storage all fail from one of them on; what it was about to do in its app it still does, as an orphan would.
+/// <c>BATON_TESTS=all</c> tries more programs, and more deaths of each.
 /// </summary>
 [Collection(AzuriteTests.Name)]
 public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper output)
@@ -39,11 +40,11 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
     [Fact]
     public async Task A_large_program_survives_the_death_of_its_engine_at_some_calls_to_storage()
     {
-        foreach (var seed in ProgramSeeds.Draw(6))
+        foreach (var seed in ProgramSeeds.Draw(Sampled.Count(4, all: 6)))
         {
             var calls = await CallsAsync(seed, size: 20);
             var random = new Random(seed);
-            var points = Enumerable.Range(0, 12).Select(_ => (Call: random.Next(calls), LosesAnswer: random.Next(2) == 0)).ToList();
+            var points = Enumerable.Range(0, Sampled.Count(8, all: 12)).Select(_ => (Call: random.Next(calls), LosesAnswer: random.Next(2) == 0)).ToList();
             await Parallel.ForEachAsync(points, AtOnce, async (point, _) => await DieAtAsync(seed, size: 20, point.Call, point.LosesAnswer));
         }
 
@@ -53,7 +54,7 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
     [Fact]
     public async Task A_program_survives_engines_that_die_one_after_the_other()
     {
-        await Parallel.ForEachAsync(ProgramSeeds.Draw(24), AtOnce, async (seed, _) =>
+        await Parallel.ForEachAsync(ProgramSeeds.Draw(Sampled.Count(12, all: 24)), AtOnce, async (seed, _) =>
         {
             await using var hub = NewHub();
             var program = new ProgramUnderTest(seed, size: 12);
@@ -77,7 +78,7 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
 
     [Fact]
     public async Task A_program_survives_the_loss_of_calls_and_answers_by_an_engine_that_lives() =>
-        await Parallel.ForEachAsync(ProgramSeeds.Draw(24), AtOnce, async (seed, _) =>
+        await Parallel.ForEachAsync(ProgramSeeds.Draw(Sampled.Count(12, all: 24)), AtOnce, async (seed, _) =>
         {
             await using var hub = NewHub();
             var program = new ProgramUnderTest(seed, size: 12);
@@ -102,7 +103,7 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
 
     [Fact]
     public async Task A_program_survives_engines_that_work_on_because_they_do_not_know_of_their_successor() =>
-        await Parallel.ForEachAsync(ProgramSeeds.Draw(24), AtOnce, async (seed, _) =>
+        await Parallel.ForEachAsync(ProgramSeeds.Draw(Sampled.Count(12, all: 24)), AtOnce, async (seed, _) =>
         {
             await using var hub = NewHub();
             var program = new ProgramUnderTest(seed, size: 12);
