@@ -8,11 +8,15 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// <summary>A secondary of real processes is promoted; everything is read back over HTTP.</summary>
 public sealed class ForcedPromotionTests
 {
+    // One cluster for both: what the refusals leave behind is nothing.
     [Fact]
-    public async Task F1_Two_force_updates_at_once_give_one_promotion_and_two_equal_answers_and_the_same_again_is_unchanged()
+    public async Task Every_refusal_of_the_table_is_given_word_for_word_and_writes_nothing_and_F1_two_force_updates_at_once_give_one_promotion_and_two_equal_answers_and_the_same_again_is_unchanged()
     {
         await using var b = await PromotableCluster.StartAsync();
+        var onPrimary = RefusedForceUpdate.OnPrimary(b.Self);
+        await AssertRefusedAsync(b, onPrimary);
         await b.BecomeSecondaryAsync();
+        await AssertSecondaryRefusesAsync(b);
         var half = await b.LeaveHalfDoneAsync();
 
         var answers = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, CancellationToken.None)));
@@ -78,12 +82,19 @@ public sealed class ForcedPromotionTests
     }
 
     [Fact]
-    public async Task Every_refusal_of_the_table_is_given_word_for_word_and_writes_nothing()
+    public async Task A_force_update_switched_off_by_setting_is_refused_with_403()
     {
-        await using var b = await PromotableCluster.StartAsync();
-        var onPrimary = RefusedForceUpdate.OnPrimary(b.Self);
-        await AssertRefusedAsync(b, onPrimary);
+        await using var b = await PromotableCluster.StartAsync(nodes: 1, ("ForceUpdate__Enabled", "false"));
         await b.BecomeSecondaryAsync();
+
+        var answer = await b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, CancellationToken.None);
+
+        Assert.Equal((403, "FeatureDisabled", "force_update is disabled by configuration"), (answer.Status, answer.Problem?.Code, answer.Problem?.Detail));
+        Assert.Equal(ClusterRole.Secondary, (await b.Client.ReplicateConfigurationAsync(CancellationToken.None)).Role);
+    }
+
+    private static async Task AssertSecondaryRefusesAsync(PromotableCluster b)
+    {
         var before = await b.Client.ReplicateConfigurationAsync(CancellationToken.None);
         var timeline = (await b.Client.GetAsync<object>("api/timeline?last=100", CancellationToken.None)).Text;
 
@@ -97,18 +108,6 @@ public sealed class ForcedPromotionTests
 
         Assert.Equal(before.Version, (await b.Client.ReplicateConfigurationAsync(CancellationToken.None)).Version);
         Assert.Equal(timeline, (await b.Client.GetAsync<object>("api/timeline?last=100", CancellationToken.None)).Text);
-    }
-
-    [Fact]
-    public async Task A_force_update_switched_off_by_setting_is_refused_with_403()
-    {
-        await using var b = await PromotableCluster.StartAsync(("ForceUpdate__Enabled", "false"));
-        await b.BecomeSecondaryAsync();
-
-        var answer = await b.Client.UpdateReplicateConfigurationAsync(b.ForceUpdate, CancellationToken.None);
-
-        Assert.Equal((403, "FeatureDisabled", "force_update is disabled by configuration"), (answer.Status, answer.Problem?.Code, answer.Problem?.Detail));
-        Assert.Equal(ClusterRole.Secondary, (await b.Client.ReplicateConfigurationAsync(CancellationToken.None)).Role);
     }
 
     private static async Task AssertRefusedAsync(PromotableCluster b, RefusedForceUpdate refused)

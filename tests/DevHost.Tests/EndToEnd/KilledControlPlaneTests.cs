@@ -13,7 +13,7 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// The control plane dies by SIGKILL at an exact step of a promotion, is started again, and the promotion is found finished, each step done once. With it, after
 /// each of the five steps, dies the node that leads one of the channels.
 /// </summary>
-public sealed class KilledControlPlaneTests
+public sealed class KilledControlPlaneTests(KilledControlPlaneTests.SharedCluster shared) : IClassFixture<KilledControlPlaneTests.SharedCluster>
 {
     /// <summary>After every function that a promotion calls, whose answer is then lost. Each moment before and after, in process: <c>Functions.Tests</c>.</summary>
     private static readonly CrashPoint[] Steps =
@@ -35,8 +35,9 @@ public sealed class KilledControlPlaneTests
     [Fact]
     public async Task F2_A_control_plane_killed_at_any_step_of_a_promotion_and_a_node_with_it_end_in_the_same_state_as_if_nothing_had_died()
     {
-        await using var b = await PromotableCluster.StartAsync(nodes: 3);
+        var b = shared.Cluster;
         var promotions = 0;
+        var before = await b.ForcedRecordsAsync(b.Cluster.Channels[0]);
         foreach (var crashAt in Steps)
         {
             await b.BecomeSecondaryAsync();
@@ -71,7 +72,7 @@ public sealed class KilledControlPlaneTests
             promotions++;
             foreach (var channel in b.Cluster.Channels)
             {
-                Assert.Equal((crashAt, promotions), (crashAt, await b.ForcedRecordsAsync(channel)));
+                Assert.Equal((crashAt, before + promotions), (crashAt, await b.ForcedRecordsAsync(channel)));
             }
 
             if (nodeDies)
@@ -84,7 +85,8 @@ public sealed class KilledControlPlaneTests
     [Fact]
     public async Task F2_A_handler_killed_inside_an_orchestrator_turn_fails_the_instance_and_the_next_attempt_finishes_the_promotion()
     {
-        await using var b = await PromotableCluster.StartAsync();
+        var b = shared.Cluster;
+        var before = await b.ForcedRecordsAsync(b.Cluster.Channels[0]);
         await b.BecomeSecondaryAsync();
         var half = await b.LeaveHalfDoneAsync();
         var operationId = await OperationIdAsync(b);
@@ -98,7 +100,7 @@ public sealed class KilledControlPlaneTests
         await b.AssertPromotedAsync(half);
         foreach (var channel in b.Cluster.Channels)
         {
-            Assert.Equal(1, await b.ForcedRecordsAsync(channel));
+            Assert.Equal(before + 1, await b.ForcedRecordsAsync(channel));
         }
     }
 
@@ -144,5 +146,23 @@ public sealed class KilledControlPlaneTests
             PromotableCluster.Patience,
             CancellationToken.None);
         return found!;
+    }
+
+    /// <summary>The cluster of three nodes that all of it is done to: each test ends with it promoted.</summary>
+    public sealed class SharedCluster : IAsyncLifetime
+    {
+        private PromotableCluster? _cluster;
+
+        public PromotableCluster Cluster => _cluster ?? throw new InvalidOperationException("The fixture has not started.");
+
+        public async Task InitializeAsync() => _cluster = await PromotableCluster.StartAsync(nodes: 3);
+
+        public async Task DisposeAsync()
+        {
+            if (_cluster is not null)
+            {
+                await _cluster.DisposeAsync();
+            }
+        }
     }
 }
