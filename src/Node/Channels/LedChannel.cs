@@ -32,6 +32,12 @@ internal sealed partial class LedChannel : IAsyncDisposable
     /// <summary>The role that assignments, heartbeats and statuses call leading.</summary>
     public const string LeaderRole = "leader";
 
+    /// <summary>
+    /// Segments behind the newest snapshot from which on an opening asks for a new one, however few the records: each change of leader begins a segment, each segment is a call of the next opening, and a channel that few write
+    /// to would take longer to change hands each time.
+    /// </summary>
+    private const int MaxSegmentsRead = 8;
+
     private readonly ChannelMachine _machine;
     private readonly WalWriter _writer;
     private readonly WalStore _store;
@@ -174,7 +180,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
 
         _writer.Observe(_feed);
         _ = WatchLogAsync();
-        _snapshots.Grown(recovery.Records, recovery.PayloadBytes);
+        _snapshots.Grown(_writer.SegmentsBehind(recovery.SnapshotLsn) > MaxSegmentsRead ? _around.SnapshotEveryRecords : recovery.Records, recovery.PayloadBytes);
         if (_machine.NextExpiry is not null)
         {
             _expiry.Begun();

@@ -64,6 +64,9 @@ public sealed partial class WalWriter : IAsyncDisposable
     /// <summary>The last LSN that the storage has; 0 when the log is empty.</summary>
     public long LastDurableLsn => Volatile.Read(ref _lastDurableLsn);
 
+    /// <summary>How many segments an opening has to read behind a snapshot at <paramref name="lsn"/>, the one that is written to included: each is a call, however few its records.</summary>
+    public int SegmentsBehind(long lsn) => _held.Manifest.Segments.Count(s => !s.Sealed || s.LastLsn > lsn);
+
     /// <summary>Bytes of records that wait for the storage, those on their way among them.</summary>
     public long QueuedBytes => _queue.WaitingBytes;
 

@@ -43,6 +43,28 @@ public sealed class OpeningFromSnapshotTests(NodeFixture fixture)
     }
 
     [Fact]
+    public async Task A_channel_that_changes_hands_often_and_is_written_to_seldom_is_not_read_from_all_its_segments()
+    {
+        var channel = NodeFixture.NewChannel();
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        for (var term = 1; term <= 8; term++)
+        {
+            await using var node = await TestNode.LeadingAsync(fixture, plane, channel, term: term, id: $"node-{term}");
+            await node.AppendAsync(channel, $"of term {term}");
+            Assert.Equal(0, await MetricAsync(node, "baton_wal_snapshots_total{status=\"written\"}"));
+        }
+
+        await using (var ninth = await TestNode.LeadingAsync(fixture, plane, channel, term: 9, id: "node-9"))
+        {
+            await SnapshotsAsync(ninth, 1);
+        }
+
+        await using var next = await TestNode.LeadingAsync(fixture, plane, channel, term: 10, id: "node-10");
+        Assert.Equal(0, await MetricAsync(next, $"baton_wal_replayed_records_total{{channel=\"{channel}\"}}"));
+        Assert.Equal(Enumerable.Range(1, 8).Select(t => $"of term {t}"), await next.TextsAsync(channel));
+    }
+
+    [Fact]
     public async Task A_transactions_size_goes_on_counting()
     {
         var channel = NodeFixture.NewChannel();
