@@ -10,21 +10,25 @@ using Baton.Core.Time;
 using Baton.Core.Wal;
 using Baton.DevHost.Chaos;
 using Baton.DevHost.Clusters;
+using Baton.Testing;
 using Xunit.Abstractions;
 
 namespace Baton.DevHost.Tests.EndToEnd;
 
-/// <summary>A promotion at the size of many channels and many broadcasts that the old primary left incomplete: real processes, everything read back over HTTP.</summary>
+/// <summary>
+/// A promotion at the size of many channels and many broadcasts that the old primary left incomplete: real processes, everything read back over HTTP.
+/// <c>BATON_TESTS=all</c> takes twice as many of both: the most channels that there may be.
+/// </summary>
 [Collection(ManyChannelsGroup.Name)]
 public sealed partial class ManyChannelsTests(ITestOutputHelper output)
 {
-    private const int Channels = 256;
-    private const int Broadcasts = 2_000;
     private const int PerRequest = 500;
+    private static readonly int Channels = Sampled.Count(128, all: 256);
+    private static readonly int Broadcasts = Sampled.Count(1_000, all: 2_000);
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     [Fact]
-    public async Task A_cluster_of_256_channels_with_2000_incomplete_broadcasts_is_promoted_with_a_bounded_number_of_requests_under_way_and_none_sent_over_and_over()
+    public async Task A_cluster_of_many_channels_with_many_incomplete_broadcasts_is_promoted_with_a_bounded_number_of_requests_under_way_and_none_sent_over_and_over()
     {
         var folder = Directory.CreateTempSubdirectory("baton-many-").FullName;
         await using (var machine = await LocalMachine.StartAsync(folder, ["b"], keepData: false, CancellationToken.None))
