@@ -28,6 +28,7 @@ internal static class Composition
         services.AddSingleton(ForceUpdateOptions.From(configuration));
         services.AddSingleton(FailoverOptions.From(configuration));
         services.AddSingleton(ReconcileOptions.From(configuration));
+        services.AddSingleton(PlacementOptions.From(configuration));
         services.AddSingleton(ReplicationOptions.From(configuration));
         services.AddSingleton(TombstoneOptions.From(configuration));
         services.AddSingleton(ReconcileOptions.From(configuration));

@@ -11,15 +11,25 @@ public sealed class BatonStorage
 {
     private const int MostConnections = 10_000;
 
-    private BatonStorage(TableServiceClient tables, BlobServiceClient blobs, BlobServiceClient singleAttemptBlobs)
+    private BatonStorage(TableServiceClient tables, TableServiceClient singleAttemptTables, BlobServiceClient blobs, BlobServiceClient singleAttemptBlobs)
     {
         Tables = tables;
+        SingleAttemptTables = singleAttemptTables;
         Blobs = blobs;
         SingleAttemptBlobs = singleAttemptBlobs;
     }
 
     /// <summary>Its tables.</summary>
     public TableServiceClient Tables { get; }
+
+    /// <summary>
+    /// Its tables, every call sent once and given up after <see cref="SingleAttemptTimeout"/>: for a caller that goes on as soon as the service is back, and would sleep through that in a
+    /// client's own pause between attempts, and for one that must know of every attempt whether it may have been carried out.
+    /// </summary>
+    public TableServiceClient SingleAttemptTables { get; }
+
+    /// <summary>How long a call of <see cref="SingleAttemptTables"/> may take.</summary>
+    public static TimeSpan SingleAttemptTimeout { get; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Its blobs; failed calls are tried again a few times.</summary>
     public BlobServiceClient Blobs { get; }
@@ -29,7 +39,7 @@ public sealed class BatonStorage
 
     /// <summary>Opens the account that <paramref name="options"/> names. No call is made.</summary>
     /// <param name="options">Which account.</param>
-    /// <param name="configureTables">Changes the table client's options, for tests.</param>
+    /// <param name="configureTables">Changes the table clients' options, for tests.</param>
     /// <param name="configureBlobs">Changes the blob client's options, for tests.</param>
     /// <exception cref="InvalidOperationException">A setting is missing or wrong; the message names it and holds no secret.</exception>
     public static BatonStorage Open(StorageOptions options, Action<TableClientOptions>? configureTables = null, Action<BlobClientOptions>? configureBlobs = null)
@@ -37,14 +47,18 @@ public sealed class BatonStorage
         ArgumentNullException.ThrowIfNull(options);
         var transport = Transport(options.MaxConnections);
         var tables = new TableClientOptions { Transport = transport };
+        var singleAttemptTables = new TableClientOptions { Transport = transport };
+        singleAttemptTables.Retry.MaxRetries = 0;
+        singleAttemptTables.Retry.NetworkTimeout = SingleAttemptTimeout;
         var blobs = BlobOptions(maxRetries: 4, transport);
         var singleAttempt = BlobOptions(maxRetries: 0, transport);
         configureTables?.Invoke(tables);
+        configureTables?.Invoke(singleAttemptTables);
         configureBlobs?.Invoke(blobs);
         configureBlobs?.Invoke(singleAttempt);
         if (!string.IsNullOrWhiteSpace(options.ConnectionString))
         {
-            return WithKey(options, tables, blobs, singleAttempt);
+            return WithKey(options, tables, singleAttemptTables, blobs, singleAttempt);
         }
 
         var blobUri = Endpoint(options.BlobServiceUri, nameof(StorageOptions.BlobServiceUri), "blob");
@@ -54,11 +68,12 @@ public sealed class BatonStorage
             : new ManagedIdentityCredential(ManagedIdentityId.FromUserAssignedClientId(options.ClientId));
         return new BatonStorage(
             new TableServiceClient(tableUri, credential, tables),
+            new TableServiceClient(tableUri, credential, singleAttemptTables),
             new BlobServiceClient(blobUri, credential, blobs),
             new BlobServiceClient(blobUri, credential, singleAttempt));
     }
 
-    private static BatonStorage WithKey(StorageOptions options, TableClientOptions tables, BlobClientOptions blobs, BlobClientOptions singleAttempt)
+    private static BatonStorage WithKey(StorageOptions options, TableClientOptions tables, TableClientOptions singleAttemptTables, BlobClientOptions blobs, BlobClientOptions singleAttempt)
     {
         if (options.BlobServiceUri is not null || options.TableServiceUri is not null)
         {
@@ -69,6 +84,7 @@ public sealed class BatonStorage
         {
             return new BatonStorage(
                 new TableServiceClient(options.ConnectionString!, tables),
+                new TableServiceClient(options.ConnectionString!, singleAttemptTables),
                 new BlobServiceClient(options.ConnectionString, blobs),
                 new BlobServiceClient(options.ConnectionString, singleAttempt));
         }

@@ -38,12 +38,12 @@ internal sealed class FastPath(NodeFailover failover, OpenHints hints, TimeProvi
         var hintMs = Stopwatch.GetElapsedTime(hinting).TotalMilliseconds;
 
         // Step 5: one routine message. A repeat sends it again: the first may have died before it got this far.
-        Report(evidence.NodeId, eventId, reason, done, hintMs);
+        Report(evidence, eventId, reason, done, hintMs);
         var routine = new ReconcileRequest(
             eventId,
             $"failover of node {evidence.NodeId}",
             time.GetUtcNow(),
-            new ReconcileScope(NodeId: evidence.NodeId),
+            new ReconcileScope(evidence.Channel, evidence.NodeId),
             done.Plan.Outcome == FailoverOutcome.Planned ? new FailoverReport(Summary(evidence, reason, done.Plan), Timings(done, hintMs, missed)) : null);
         return new FastPathDone(done.Plan, JsonSerializer.Serialize(routine, BatonJson.Options));
     }
@@ -51,19 +51,25 @@ internal sealed class FastPath(NodeFailover failover, OpenHints hints, TimeProvi
     private static string Summary(FailureEvidence evidence, string reason, FailoverPlan plan)
     {
         var moved = plan.Moves.Count(m => m.To is not null);
-        var what = evidence.Kind == FailureEvidenceKind.Leaving ? "leaves" : "is gone";
+        var what = evidence.Kind switch
+        {
+            FailureEvidenceKind.Leaving => "leaves",
+            FailureEvidenceKind.CannotLead => $"cannot lead channel {evidence.Channel} at term {evidence.Term}",
+            _ => "is gone",
+        };
         return $"Node {evidence.NodeId} {what} ({reason}): {moved} channels have new leaders, {plan.Moves.Count - moved} are offline for want of a live node.";
     }
 
     private static List<TimelineStep> Timings(FailoverDone done, double hintMs, int missed) =>
     [
+        .. done.WaitedMs < 1 ? (TimelineStep[])[] : [new("Wait", (long)done.WaitedMs, "the storage did not answer, or another writer came first")],
         new("Read", (long)done.ReadMs),
         new("Plan", (long)done.PlanMs, $"state version {done.Plan.State.Version}"),
         new("Write", (long)done.WriteMs),
         new("Open", (long)hintMs, missed == 0 ? null : $"{missed} new leaders could not be told; they learn it from their heartbeat"),
     ];
 
-    private void Report(string nodeId, string eventId, string reason, FailoverDone done, double hintMs)
+    private void Report(FailureEvidence evidence, string eventId, string reason, FailoverDone done, double hintMs)
     {
         if (done.Plan.Outcome != FailoverOutcome.Planned)
         {
@@ -71,8 +77,8 @@ internal sealed class FastPath(NodeFailover failover, OpenHints hints, TimeProvi
         }
 
         logger.LogWarning(
-            "Failover of node {NodeId} ({EventId}, {Reason}): {Moves} channels moved, state version {Version}",
-            nodeId, eventId, reason, done.Plan.Moves.Count, done.Plan.State.Version);
+            "Failover of node {NodeId} ({Kind}, {EventId}, {Reason}): {Moves} channels moved, state version {Version}",
+            evidence.NodeId, evidence.Kind, eventId, reason, done.Plan.Moves.Count, done.Plan.State.Version);
         FailoverMetrics.Record("read", done.ReadMs);
         FailoverMetrics.Record("plan", done.PlanMs);
         FailoverMetrics.Record("write", done.WriteMs);

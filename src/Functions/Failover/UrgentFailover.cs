@@ -34,9 +34,14 @@ internal sealed class UrgentFailover(FastPath fastPath, TimelineStore timeline, 
             return await DeadLetterAsync(body, eventId: null, $"it cannot be read: {unreadable ?? "eventId or nodeId is missing"}", cancellationToken);
         }
 
+        if (message.Channel is null != message.Term is null)
+        {
+            return await DeadLetterAsync(body, message.EventId, "it has only one of channel and term", cancellationToken);
+        }
+
         FailoverMetrics.QueueWait.Record(Math.Max(0, (time.GetUtcNow() - message.ObservedAt).TotalSeconds));
 
-        var done = await fastPath.RunAsync(new FailureEvidence(message.NodeId, KindOf(message), message.Incarnation), message.EventId, message.Reason, cancellationToken);
+        var done = await fastPath.RunAsync(new FailureEvidence(message.NodeId, KindOf(message), message.Incarnation, message.Channel, message.Term), message.EventId, message.Reason, cancellationToken);
         switch (done.Plan.Outcome)
         {
             case FailoverOutcome.UnknownNode:
@@ -54,6 +59,7 @@ internal sealed class UrgentFailover(FastPath fastPath, TimelineStore timeline, 
     // Only the sweep knows that heartbeats have stopped, and only operators are to be obeyed; every other observer merely suspects.
     private static FailureEvidenceKind KindOf(UrgentFailoverMessage message) => message.ObservedBy switch
     {
+        _ when message.Channel is not null => FailureEvidenceKind.CannotLead,
         HeartbeatSweep.Observer => FailureEvidenceKind.HeartbeatLost,
         "operator" => FailureEvidenceKind.Operator,
         _ => FailureEvidenceKind.Suspicion,

@@ -5,6 +5,7 @@ using Baton.Functions.Failover;
 using Baton.Functions.Hosting;
 using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Requests;
+using Baton.Functions.Tables;
 using Baton.Functions.Topology;
 
 namespace Baton.Functions.Nodes;
@@ -18,13 +19,13 @@ internal sealed record NodeHeartbeatOutputs(
 
 /// <summary>
 /// <c>POST /api/nodes/{nodeId}/heartbeat</c>: a node says that it lives and hears what it should own now. A node that was moved away from, or that speaks
-/// for an older incarnation, is told to join again: until then it owns nothing and is no candidate.
+/// for an older incarnation, is told to join again: until then it owns nothing and is no candidate. One that was removed is told so, and ends.
 /// <para>
 /// A beat that says that its node leaves is a failover on the node's own word: the fast path runs here, in the node's own request. A crash before the write: nothing has happened,
 /// and the node, which got no answer, says it again. After the write: its channels have new leaders; said again, it changes nothing, and its answer is the same.
 /// </para>
 /// </summary>
-internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations, FastPath fastPath, ILogger<NodeHeartbeat> logger)
+internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations, FastPath fastPath, Listening listening, ILogger<NodeHeartbeat> logger)
 {
     private const int MaxBodyBytes = 8 * 1024 * 1024;
 
@@ -41,15 +42,29 @@ internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore hea
             return await LeaveAsync(nodeId, beat, cancellationToken);
         }
 
+        try
+        {
+            return new NodeHeartbeatOutputs(Results.Json(await KeepAsync(nodeId, beat, cancellationToken), BatonJson.Options));
+        }
+        catch (Exception e) when (StorageFault.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+        {
+            // The node lives and has said so. That nothing can be kept just now must not make it, or any other, look silent.
+            listening.BeatLost();
+            throw;
+        }
+    }
+
+    private async Task<HeartbeatResponse> KeepAsync(string nodeId, HeartbeatRequest beat, CancellationToken cancellationToken)
+    {
         var standing = ReadStandingAsync(nodeId, cancellationToken);
         var answer = Assignments.Answer((await states.ReadAsync(cancellationToken)).State, nodeId, beat.Incarnation);
-        if (!answer.MustRejoin)
+        if (answer.MustRejoin || answer.Removed)
         {
-            await heartbeats.WriteAsync(nodeId, beat.Channels ?? [], cancellationToken);
-            answer = answer with { Replication = await standing };
+            return answer;
         }
 
-        return new NodeHeartbeatOutputs(Results.Json(answer, BatonJson.Options));
+        await heartbeats.WriteAsync(nodeId, beat.Channels ?? [], cancellationToken);
+        return answer with { Replication = await standing };
     }
 
     // A node lives however the cluster replicates: what cannot be read is left out, and the node keeps what it knows. It must not look silent for that.

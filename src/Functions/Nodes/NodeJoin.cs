@@ -19,9 +19,10 @@ internal sealed record NodeJoinOutputs(
 
 /// <summary>
 /// <c>PUT /api/nodes/{nodeId}</c>: a node joins, or joins again. It gets a new incarnation and never an old term: what it led before, it leads
-/// at the next term or not at all.
+/// at the next term or not at all. A node that an operator has removed is refused with 409 for as long as it is the same process.
 /// </summary>
-internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations, TimeProvider time)
+internal sealed class NodeJoin(
+    ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations, PlacementOptions placement, TimeProvider time)
 {
     private const int MaxBodyBytes = 16 * 1024;
     private const int MaxCapacity = 1_000;
@@ -44,7 +45,7 @@ internal sealed class NodeJoin(ClusterStateStore states, HeartbeatStore heartbea
         var state = await states.UpdateAsync(
             s =>
             {
-                var result = ClusterMembership.Join(s, nodeId, join.Endpoint, join.Zone, join.Capacity, join.Instance);
+                var result = ClusterMembership.Join(s, nodeId, join.Endpoint, join.Zone, join.Capacity, join.Instance, placement.LeaderPolicy);
                 return result.Error is { } error ? throw error.ToException() : result.State;
             },
             cancellationToken);

@@ -22,6 +22,9 @@ internal sealed record Backoff(TimeSpan First, TimeSpan Longest)
     /// <summary>A configuration that is to arrive by replication: 200 ms doubling to 2 s.</summary>
     public static Backoff Arrival { get; } = new(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(2));
 
+    /// <summary>New leaders that are to say that they lead: 100 ms doubling to 2 s.</summary>
+    public static Backoff Confirmation { get; } = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
+
     /// <summary>
     /// For activities that only touch storage: they ride out a storage service that is throttled or restarting. What is still failing
     /// then fails the instance, and the operation goes on with its next attempt.

@@ -43,6 +43,16 @@ internal static class SettingReader
             : throw new InvalidSettingException(name, value, "use true or false.");
     }
 
+    /// <summary>One of the names of <typeparamref name="T"/>; <paramref name="byDefault"/> when absent.</summary>
+    public static T Choice<T>(this IConfiguration configuration, string name, T byDefault)
+        where T : struct, Enum
+    {
+        var value = configuration[name];
+        return string.IsNullOrEmpty(value) ? byDefault
+            : Enum.GetNames<T>().Contains(value, StringComparer.OrdinalIgnoreCase) ? Enum.Parse<T>(value, ignoreCase: true)
+            : throw new InvalidSettingException(name, value, $"use one of {string.Join(", ", Enum.GetNames<T>())}.");
+    }
+
     /// <summary>A duration in whole milliseconds between the bounds; <paramref name="byDefault"/> when absent.</summary>
     public static TimeSpan Milliseconds(this IConfiguration configuration, string name, int byDefault, int min, int max)
     {

@@ -20,6 +20,9 @@ internal sealed class ControlPlaneTables(BatonStorage storage, ILogger<ControlPl
     /// <summary>Nodes, channels, leaders and terms: one row.</summary>
     public TableClient ClusterState { get; } = storage.Tables.GetTableClient("ClusterState");
 
+    /// <summary>The same, every call sent once: for the fast path, which tries again at its own pace and must know what each attempt may have done.</summary>
+    public TableClient ClusterStateOnce { get; } = storage.SingleAttemptTables.GetTableClient("ClusterState");
+
     /// <summary>Heartbeats: one row a node.</summary>
     public TableClient Nodes { get; } = storage.Tables.GetTableClient("Nodes");
 

@@ -39,6 +39,12 @@ internal static class TimelineKinds
     /// <summary>Channels got new leaders.</summary>
     public const string Failover = "failover";
 
+    /// <summary>A channel was moved because an operator wanted it to.</summary>
+    public const string Moved = "moved";
+
+    /// <summary>An operator removed a node.</summary>
+    public const string NodeRemoved = "nodeRemoved";
+
     /// <summary>A pass of reconciliation.</summary>
     public const string Reconciled = "reconciled";
 

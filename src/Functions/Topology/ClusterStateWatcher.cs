@@ -1,70 +1,112 @@
+using Baton.Core.Api;
 using Baton.Core.Cluster;
 
 namespace Baton.Functions.Topology;
 
 /// <summary>
-/// Lets long polls wait for a newer cluster state. One loop reads the version for all who wait, every <see cref="PollInterval"/>, and only
-/// while somebody does: without gateways there is no read at all.
+/// Lets long polls wait for a newer cluster state. One loop reads for all who wait, and only while somebody does: without gateways there is no read at all. What this process writes
+/// itself wakes them at once; what another instance writes is found at the next look, after <see cref="PollInterval"/> at most.
+/// <para>
+/// A storage service that does not answer for a while is no reason to send thousands of gateways away with an error, to come back at once: the loop goes on trying, and they wait on. Whose wait
+/// ends meanwhile is told that nothing newer is known, which is true. Only one who came when the storage was away already, and for whose whole wait nothing could be read, gets an error.
+/// </para>
+/// <para>
+/// A version above the stored one, as after the storage was restored, waits like any other and gets no state that is older than what its gateway has.
+/// </para>
 /// </summary>
-internal sealed class ClusterStateWatcher(ClusterStateStore store, TimeProvider time, ILogger<ClusterStateWatcher> logger)
+internal sealed class ClusterStateWatcher
 {
-    /// <summary>Adds half of itself, on average, to the time until a gateway sees a failover; its price is one small read each.</summary>
+    // Adds half of itself, on average, to the time until a gateway sees a failover of another instance; its price is one small read each.
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(25);
 
+    // What a route change after an outage of the storage may be late by.
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(100);
+
+    // Who waits for less than a read takes is still answered by what is stored.
+    private static readonly TimeSpan FirstReadPatience = TimeSpan.FromSeconds(2);
+
+    private readonly ClusterStateStore _store;
+    private readonly TimeProvider _time;
+    private readonly ILogger<ClusterStateWatcher> _logger;
     private readonly Lock _lock = new();
-    private TaskCompletionSource<ClusterState>? _next;
+    private TaskCompletionSource _news = NewNews();
+    private ClusterState? _known;
     private int _waiting;
-    private long _known;
+    private bool _watching;
+
+    public ClusterStateWatcher(ClusterStateStore store, TimeProvider time, ILogger<ClusterStateWatcher> logger)
+    {
+        (_store, _time, _logger) = (store, time, logger);
+        store.WhenWritten(Take);
+    }
 
     /// <summary>The state once its version is above <paramref name="since"/>, or null when <paramref name="wait"/> is over first.</summary>
+    /// <exception cref="ApiException"><see cref="ApiErrorCode.Unavailable"/>: nothing could be read in all that time.</exception>
     public async Task<ClusterState?> WaitAsync(long since, TimeSpan wait, CancellationToken cancellationToken)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var until = Task.Delay(wait, time, over.Token);
+        var until = Task.Delay(wait, _time, over.Token);
+        var patient = false;
+        Enter();
         try
         {
-            var current = (await store.ReadAsync(cancellationToken)).State;
-            while (current.Version <= since)
+            while (true)
             {
-                var changed = Enter(current.Version);
-                try
+                var (known, news) = Look();
+                if (known?.Version > since)
                 {
-                    if (await Task.WhenAny(changed, until) != changed)
+                    return known;
+                }
+
+                if (until.IsCompleted)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    if (known is not null)
                     {
-                        cancellationToken.ThrowIfCancellationRequested();
                         return null;
                     }
 
-                    current = await changed;
-                }
-                finally
-                {
-                    Leave();
-                }
-            }
+                    if (patient)
+                    {
+                        throw new ApiException(ApiErrorCode.Unavailable, "The cluster's state cannot be read now; ask again.") { RetryAfterSeconds = 1 };
+                    }
 
-            return current;
+                    patient = true;
+                    until = Task.Delay(wait < FirstReadPatience ? FirstReadPatience - wait : TimeSpan.Zero, _time, over.Token);
+                }
+
+                await Task.WhenAny(news, until);
+            }
         }
         finally
         {
+            Leave();
             await over.CancelAsync();
         }
     }
 
-    // A waiter that knows less than the loop has seen would wait for a change that has been: the loop then looks again at what it knows.
-    private Task<ClusterState> Enter(long version)
+    private static TaskCompletionSource NewNews() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private (ClusterState? Known, Task News) Look()
+    {
+        lock (_lock)
+        {
+            return (_known, _news.Task);
+        }
+    }
+
+    // What an earlier loop knew may be old by now: each begins by reading.
+    private void Enter()
     {
         lock (_lock)
         {
             _waiting++;
-            _known = _next is null ? version : Math.Min(_known, version);
-            if (_next is null)
+            if (!_watching)
             {
-                _next = new TaskCompletionSource<ClusterState>(TaskCreationOptions.RunContinuationsAsynchronously);
-                _ = WatchAsync(_next);
+                _watching = true;
+                _known = null;
+                _ = WatchAsync();
             }
-
-            return _next.Task;
         }
     }
 
@@ -76,67 +118,73 @@ internal sealed class ClusterStateWatcher(ClusterStateStore store, TimeProvider 
         }
     }
 
-    // Owned by the waiters: it ends when a change was found, when nobody waits, or with the failure that they all see.
-    private async Task WatchAsync(TaskCompletionSource<ClusterState> found)
+    // Owned by the waiters, and never throws: it ends when nobody waits.
+    private async Task WatchAsync()
     {
-        try
+        for (var failures = 0; !StopIfUnwatched();)
         {
-            while (true)
+            try
             {
-                await Task.Delay(PollInterval, time);
-                if (StopIfUnwatched(found))
+                await ReadAsync();
+                failures = 0;
+            }
+            catch (Exception e)
+            {
+                if (failures++ == 0)
                 {
-                    return;
-                }
-
-                if (await store.ReadVersionAsync(CancellationToken.None) > Known())
-                {
-                    var state = (await store.ReadAsync(CancellationToken.None)).State;
-                    Reset(found);
-                    found.SetResult(state);
-                    return;
+                    _logger.LogWarning("The cluster's state cannot be read for those who wait for a change ({Reason}); they wait on", e.Message);
                 }
             }
-        }
-        catch (Exception e)
-        {
-            logger.LogWarning("Watching the cluster's state failed: {Reason}", e.Message);
-            Reset(found);
-            found.SetException(e);
+
+            var pause = PollInterval * (failures + 1);
+            await Task.Delay(pause < LongestPause ? pause : LongestPause, _time);
         }
     }
 
-    private long Known()
+    private async Task ReadAsync()
     {
-        lock (_lock)
+        var before = Look().Known;
+        if (before is not null && await _store.ReadVersionOnceAsync(CancellationToken.None) == before.Version)
         {
-            return _known;
+            return;
         }
-    }
 
-    private bool StopIfUnwatched(TaskCompletionSource<ClusterState> found)
-    {
+        var read = (await _store.ReadOnceAsync(CancellationToken.None)).State;
         lock (_lock)
         {
-            if (_waiting > 0)
+            // What was written here while this read was under way is newer than what it brought.
+            if (ReferenceEquals(_known, before) || read.Version > _known!.Version)
             {
-                return false;
+                Tell(read);
             }
-
-            _next = null;
-            found.TrySetCanceled();
-            return true;
         }
     }
 
-    private void Reset(TaskCompletionSource<ClusterState> found)
+    private void Take(ClusterState written)
     {
         lock (_lock)
         {
-            if (_next == found)
+            if (_watching && (_known is null || written.Version > _known.Version))
             {
-                _next = null;
+                Tell(written);
             }
+        }
+    }
+
+    private void Tell(ClusterState state)
+    {
+        _known = state;
+        var news = _news;
+        _news = NewNews();
+        news.SetResult();
+    }
+
+    private bool StopIfUnwatched()
+    {
+        lock (_lock)
+        {
+            _watching = _waiting > 0;
+            return !_watching;
         }
     }
 }

@@ -38,8 +38,9 @@ internal sealed class TopologyRead(
         state.Version,
         role,
         [.. state.Nodes
+            .Where(n => n.Value.RemovedAt is null)
             .OrderBy(n => n.Key, StringComparer.Ordinal)
-            .Select(n => new NodeView(n.Key, n.Value.Endpoint, n.Value.Incarnation, n.Value.Failed, n.Value.Zone, n.Value.Capacity, beats.GetValueOrDefault(n.Key)?.At))],
+            .Select(n => new NodeView(n.Key, n.Value.Endpoint, n.Value.Incarnation, n.Value.Failed, n.Value.Zone, n.Value.Capacity, beats.GetValueOrDefault(n.Key)?.At, n.Value.Draining))],
         [.. state.Channels
             .OrderBy(c => c.Value.Index)
             .Select(c => new ChannelView(

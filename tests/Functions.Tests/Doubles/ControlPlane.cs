@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
+using Azure;
 using Azure.Core;
 using Azure.Core.Pipeline;
 using Baton.Core.Api;
@@ -43,12 +45,13 @@ internal sealed class ControlPlane : IAsyncDisposable
 
     private readonly ServiceProvider _services;
     private readonly List<NodeDouble> _nodes = [];
+    private readonly ShiftedTime? _time;
 
-    private ControlPlane(string account, ServiceProvider services, FunctionCatalog catalog, ShiftedTime time, CallCounter storage)
+    private ControlPlane(string account, ServiceProvider services, FunctionCatalog catalog, ShiftedTime? time, CallCounter storage)
     {
         Account = account;
         _services = services;
-        Time = time;
+        _time = time;
         Storage = storage;
         Engine = new InProcessEngine(services, catalog);
     }
@@ -57,7 +60,7 @@ internal sealed class ControlPlane : IAsyncDisposable
 
     public InProcessEngine Engine { get; }
 
-    public ShiftedTime Time { get; }
+    public ShiftedTime Time => _time ?? throw new InvalidOperationException("This one was started at a time of the test's own.");
 
     /// <summary>Counts calls to the table service.</summary>
     public CallCounter Storage { get; }
@@ -66,7 +69,11 @@ internal sealed class ControlPlane : IAsyncDisposable
 
     public IReadOnlyList<NodeDouble> Nodes => _nodes;
 
-    public static async Task<ControlPlane> StartAsync(string account, SharedLogs? logs = null, params (string Name, string Value)[] settings)
+    public static Task<ControlPlane> StartAsync(string account, SharedLogs? logs = null, params (string Name, string Value)[] settings) =>
+        StartAtAsync(account, new ShiftedTime(), logs, settings);
+
+    /// <summary>One that goes by <paramref name="time"/>, and whose storage client does not pause for long between attempts.</summary>
+    public static async Task<ControlPlane> StartAtAsync(string account, TimeProvider time, SharedLogs? logs = null, params (string Name, string Value)[] settings)
     {
         var configuration = new ConfigurationBuilder()
             .AddInMemoryCollection(
@@ -74,18 +81,26 @@ internal sealed class ControlPlane : IAsyncDisposable
                 new("Cluster:Id", ClusterId),
                 new("Cluster:Secret", Secret),
                 new("Storage:ConnectionString", account),
-                .. settings.Select(s => new KeyValuePair<string, string?>(s.Name, s.Value)),
+
+                // A busy machine must not make a node double look silent.
+                new("Failover:OpenTimeoutMs", "10000"),
             ])
+            .AddInMemoryCollection(settings.Select(s => new KeyValuePair<string, string?>(s.Name, s.Value)))
             .Build();
         var catalog = FunctionCatalog.Scan(typeof(FunctionCatalog).Assembly);
-        var time = new ShiftedTime();
         var storage = new CallCounter();
         var services = new ServiceCollection();
         services.AddLogging(l => l.ClearProviders());
         services.AddCapabilities(configuration);
         services.AddSingleton<IHostApplicationLifetime, ApplicationLifetime>();
-        services.Replace(ServiceDescriptor.Singleton<TimeProvider>(time));
-        services.Replace(ServiceDescriptor.Singleton(BatonStorage.Open(new StorageOptions { ConnectionString = account }, o => o.AddPolicy(storage, HttpPipelinePosition.PerRetry))));
+        services.Replace(ServiceDescriptor.Singleton(time));
+        services.Replace(ServiceDescriptor.Singleton(BatonStorage.Open(
+            new StorageOptions { ConnectionString = account },
+            o =>
+            {
+                o.AddPolicy(storage, HttpPipelinePosition.PerRetry);
+                o.Retry.MaxDelay = time is ShiftedTime ? o.Retry.MaxDelay : TimeSpan.FromMilliseconds(1);
+            })));
         foreach (var type in catalog.Functions.Where(f => !f.Method.IsStatic).Select(f => f.Method.DeclaringType!))
         {
             services.TryAddScoped(type);
@@ -93,7 +108,7 @@ internal sealed class ControlPlane : IAsyncDisposable
 
         var provider = services.BuildServiceProvider(new ServiceProviderOptions { ValidateOnBuild = true, ValidateScopes = true });
         await provider.GetRequiredService<ControlPlaneTables>().StartAsync(CancellationToken.None);
-        return new ControlPlane(account, provider, catalog, time, storage) { Logs = logs ?? new SharedLogs() };
+        return new ControlPlane(account, provider, catalog, time as ShiftedTime, storage) { Logs = logs ?? new SharedLogs() };
     }
 
     public T Get<T>()
@@ -122,9 +137,26 @@ internal sealed class ControlPlane : IAsyncDisposable
     {
         var node = await NodeDouble.StartAsync(nodeId, Logs, Secret);
         _nodes.Add(node);
-        var answer = await CallAsync<Functions.Nodes.NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(node.Endpoint), ("nodeId", nodeId));
-        Assert.Equal(200, answer.Status);
+        Assert.Equal(200, (await JoinAsync(nodeId, node.Endpoint)).Status);
         return node;
+    }
+
+    /// <summary><c>PUT /api/nodes/{nodeId}</c>.</summary>
+    public Task<Answer> JoinAsync(string nodeId, Uri endpoint, string? instance = null) =>
+        CallAsync<Functions.Nodes.NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(endpoint, Instance: instance), ("nodeId", nodeId));
+
+    /// <summary><c>POST /api/nodes/{nodeId}/heartbeat</c>, with what the node leads.</summary>
+    public Task<Answer> BeatAsync(string nodeId, long incarnation, params HeartbeatChannel[] channels) => CallAsync<Functions.Nodes.NodeHeartbeat>(
+        async (f, r) => (await f.RunAsync(r, default)).Answer, new HeartbeatRequest(incarnation, channels), ("nodeId", nodeId));
+
+    /// <summary>Every node that lives says what is open on it.</summary>
+    public async Task BeatAllAsync()
+    {
+        var state = await StateAsync();
+        foreach (var node in _nodes.Where(n => state.Nodes[n.NodeId].IsLive))
+        {
+            await BeatAsync(node.NodeId, state.Nodes[node.NodeId].Incarnation, [.. node.Open.Select(o => new HeartbeatChannel(o.Key, o.Value, "leader", 0, 0))]);
+        }
     }
 
     public async Task AddChannelAsync(string name)
@@ -254,6 +286,12 @@ internal sealed class CallCounter : HttpPipelinePolicy
     /// <summary>Runs before each call.</summary>
     public Func<string, Task>? Before { get; set; }
 
+    /// <summary>Answers a call in the service's stead with an error of this status; null lets it through.</summary>
+    public Func<string, int?> Refuse { get; set; } = _ => null;
+
+    /// <summary>Lets a call through and loses its answer: an error of this status takes its place.</summary>
+    public Func<string, int?> LoseAnswer { get; set; } = _ => null;
+
     public void Clear()
     {
         lock (_lock)
@@ -290,6 +328,49 @@ internal sealed class CallCounter : HttpPipelinePolicy
             _calls.Add(call);
         }
 
+        if (Refuse(call) is { } refused)
+        {
+            message.Response = new ErrorResponse(refused);
+            return;
+        }
+
         await ProcessNextAsync(message, pipeline);
+        if (LoseAnswer(call) is { } lost)
+        {
+            message.Response = new ErrorResponse(lost);
+        }
+    }
+
+    private sealed class ErrorResponse(int status) : Response
+    {
+        public override int Status => status;
+
+        public override bool IsError => true;
+
+        public override string ReasonPhrase => "not now";
+
+        public override Stream? ContentStream { get; set; }
+
+        public override string ClientRequestId { get; set; } = string.Empty;
+
+        public override void Dispose()
+        {
+        }
+
+        protected override bool ContainsHeader(string name) => false;
+
+        protected override IEnumerable<HttpHeader> EnumerateHeaders() => [];
+
+        protected override bool TryGetHeader(string name, [NotNullWhen(true)] out string? value)
+        {
+            value = null;
+            return false;
+        }
+
+        protected override bool TryGetHeaderValues(string name, [NotNullWhen(true)] out IEnumerable<string>? values)
+        {
+            values = null;
+            return false;
+        }
     }
 }

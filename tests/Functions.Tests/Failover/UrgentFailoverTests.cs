@@ -1,10 +1,7 @@
 using System.Text;
-using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Core.Cluster;
 using Baton.Functions.Failover;
-using Baton.Functions.Hosting;
-using Baton.Functions.Nodes;
 using Baton.Functions.Reconcile;
 using Baton.Functions.Tests.Doubles;
 using Baton.Functions.Timeline;
@@ -21,9 +18,9 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
         await using var plane = await StartAsync();
         var before = await plane.StateAsync();
         await plane.Nodes[0].KillAsync();
-        Clear(plane);
+        plane.ClearCalls();
 
-        var outputs = await HandleAsync(plane, Report("n1"));
+        var outputs = await plane.HandleAsync(UrgentQueue.Report("n1"));
 
         Assert.Equal(["GET ClusterState", "PUT ClusterState"], plane.Storage.Calls);
         var after = await plane.StateAsync();
@@ -36,19 +33,19 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
         Assert.Equal("open-many", call.Verb);
         Assert.Equal(moved.Select(c => new ChannelAtTerm(c, after.Channels[c].Term)), call.Many!);
         Assert.Null(outputs.DeadLetter);
-        Assert.Equal("n1", Json<ReconcileRequest>(outputs.Reconcile!).Scope!.NodeId);
+        Assert.Equal("n1", UrgentQueue.Json<ReconcileRequest>(outputs.Reconcile!).Scope!.NodeId);
     }
 
     [Fact]
     public async Task A_repeated_event_writes_nothing_and_calls_nobody()
     {
         await using var plane = await StartAsync();
-        var report = Report("n1");
-        await HandleAsync(plane, report);
+        var report = UrgentQueue.Report("n1");
+        await plane.HandleAsync(report);
         var once = await plane.StateAsync();
-        Clear(plane);
+        plane.ClearCalls();
 
-        var outputs = await HandleAsync(plane, report);
+        var outputs = await plane.HandleAsync(report);
 
         Assert.Equal(["GET ClusterState"], plane.Storage.Calls);
         Assert.Empty(plane.Nodes[1].Calls);
@@ -69,10 +66,10 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
         await using var plane = await StartAsync();
         var before = await plane.StateAsync();
 
-        var outputs = await HandleAsync(plane, Encoding.UTF8.GetBytes(body));
+        var outputs = await plane.HandleAsync(Encoding.UTF8.GetBytes(body));
 
         Assert.Null(outputs.Reconcile);
-        var letter = Json<DeadLetter>(outputs.DeadLetter!);
+        var letter = UrgentQueue.Json<DeadLetter>(outputs.DeadLetter!);
         Assert.Equal((FailoverQueues.Urgent, body), (letter.Queue, Encoding.UTF8.GetString(Convert.FromBase64String(letter.BodyBase64))));
         Assert.NotEmpty(letter.Reason);
         Assert.Contains(await plane.TimelineAsync(), e => e.Kind == TimelineKinds.DeadLetter);
@@ -83,11 +80,11 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
     public async Task A_report_about_an_older_incarnation_is_void()
     {
         await using var plane = await StartAsync();
-        await HandleAsync(plane, Report("n1"));
-        await plane.CallAsync<NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"));
+        await plane.HandleAsync(UrgentQueue.Report("n1"));
+        await plane.JoinAsync("n1", plane.Nodes[0].Endpoint);
         var rejoined = await plane.StateAsync();
 
-        var outputs = await HandleAsync(plane, Report("n1") with { Incarnation = 1, ObservedBy = HeartbeatSweep.Observer });
+        var outputs = await plane.HandleAsync(UrgentQueue.Report("n1") with { Incarnation = 1, ObservedBy = HeartbeatSweep.Observer });
 
         Assert.Equal(rejoined.Version, (await plane.StateAsync()).Version);
         Assert.Equal((null, null), (outputs.Reconcile, outputs.DeadLetter));
@@ -97,13 +94,13 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
     public async Task The_cooldown_holds_suspicions_back_but_never_the_sweep_or_an_operator()
     {
         await using var plane = await StartAsync();
-        await HandleAsync(plane, Report("n1"));
-        await plane.CallAsync<NodeJoin>(async (f, r) => (await f.RunAsync(r, default)).Answer, new JoinNodeRequest(plane.Nodes[0].Endpoint), ("nodeId", "n1"));
+        await plane.HandleAsync(UrgentQueue.Report("n1"));
+        await plane.JoinAsync("n1", plane.Nodes[0].Endpoint);
 
-        await HandleAsync(plane, Report("n1"));
+        await plane.HandleAsync(UrgentQueue.Report("n1"));
         Assert.False((await plane.StateAsync()).Nodes["n1"].Failed);
 
-        await HandleAsync(plane, Report("n1") with { ObservedBy = HeartbeatSweep.Observer });
+        await plane.HandleAsync(UrgentQueue.Report("n1") with { ObservedBy = HeartbeatSweep.Observer });
         Assert.True((await plane.StateAsync()).Nodes["n1"].Failed);
     }
 
@@ -114,11 +111,11 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
         var silence = new TaskCompletionSource<ApiError?>();
         plane.Nodes[1].Intercept = _ => silence.Task;
 
-        var outputs = await HandleAsync(plane, Report("n1")).WaitAsync(TimeSpan.FromSeconds(120));
+        var outputs = await plane.HandleAsync(UrgentQueue.Report("n1")).WaitAsync(TimeSpan.FromSeconds(120));
         silence.SetResult(null);
 
         Assert.Equal("n2", (await plane.StateAsync()).Channels["ch1"].Leader);
-        var open = Json<ReconcileRequest>(outputs.Reconcile!).Failover!.Steps.Single(s => s.Name == "Open");
+        var open = UrgentQueue.Json<ReconcileRequest>(outputs.Reconcile!).Failover!.Steps.Single(s => s.Name == "Open");
         Assert.Contains("could not be told", open.Detail, StringComparison.Ordinal);
     }
 
@@ -137,7 +134,7 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
             }
         };
 
-        await HandleAsync(plane, Report("n1"));
+        await plane.HandleAsync(UrgentQueue.Report("n1"));
 
         var after = await plane.StateAsync();
         Assert.True(after.Nodes.ContainsKey("n4"));
@@ -145,37 +142,10 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
     }
 
     [Fact]
-    public async Task Two_nodes_that_fall_silent_are_two_reports_of_one_sweep_and_a_second_sweep_repeats_them()
-    {
-        await using var plane = await StartAsync();
-        Assert.Null((await SweepAsync(plane)).Reports);
-        plane.Time.Advance(TimeSpan.FromSeconds(4));
-
-        var first = await SweepAsync(plane);
-        var second = await SweepAsync(plane);
-
-        var reports = first.Reports!.Select(Json<UrgentFailoverMessage>).ToList();
-        Assert.Equal(["n1", "n2"], reports.Select(r => r.NodeId).Order(StringComparer.Ordinal), StringComparer.Ordinal);
-        Assert.All(reports, r => Assert.Equal((1L, HeartbeatSweep.Observer), (r.Incarnation, r.ObservedBy)));
-        Assert.Equal(reports.Select(r => r.EventId), second.Reports!.Select(Json<UrgentFailoverMessage>).Select(r => r.EventId), StringComparer.Ordinal);
-    }
-
-    [Fact]
-    public async Task Silence_while_no_control_plane_was_there_to_hear_is_no_silence()
-    {
-        await using var plane = await StartAsync();
-        plane.Time.Advance(TimeSpan.FromSeconds(60));
-
-        Assert.Null((await SweepAsync(plane)).Reports);
-        plane.Time.Advance(TimeSpan.FromSeconds(4));
-        Assert.Equal(2, (await SweepAsync(plane)).Reports!.Count);
-    }
-
-    [Fact]
     public async Task The_failover_is_on_the_timeline_once_its_routine_message_is_handled()
     {
         await using var plane = await StartAsync();
-        var outputs = await HandleAsync(plane, Report("n1"));
+        var outputs = await plane.HandleAsync(UrgentQueue.Report("n1"));
         Assert.DoesNotContain(await plane.TimelineAsync(), e => e.Kind == TimelineKinds.Failover);
 
         await plane.RunAsync<RoutineReconcile, RoutineReconcileOutputs>(f => f.RunAsync(Encoding.UTF8.GetBytes(outputs.Reconcile!), plane.Engine, default));
@@ -191,26 +161,4 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
         await plane.WithTwoNodesAsync();
         return plane;
     }
-
-    private static void Clear(ControlPlane plane)
-    {
-        plane.Storage.Clear();
-        foreach (var node in plane.Nodes)
-        {
-            node.Calls.Clear();
-        }
-    }
-
-    private static UrgentFailoverMessage Report(string nodeId) => new("event-1", nodeId, "connection refused", DateTimeOffset.UtcNow);
-
-    private static Task<UrgentFailoverOutputs> HandleAsync(ControlPlane plane, UrgentFailoverMessage message) =>
-        HandleAsync(plane, JsonSerializer.SerializeToUtf8Bytes(message, BatonJson.Options));
-
-    private static Task<UrgentFailoverOutputs> HandleAsync(ControlPlane plane, byte[] body) =>
-        plane.RunAsync<UrgentFailover, UrgentFailoverOutputs>(f => f.RunAsync(body, default));
-
-    private static Task<HeartbeatSweepOutputs> SweepAsync(ControlPlane plane) =>
-        plane.RunAsync<HeartbeatSweep, HeartbeatSweepOutputs>(f => f.RunAsync(new TimerInfo(false), default));
-
-    private static T Json<T>(string text) => JsonSerializer.Deserialize<T>(text, BatonJson.Options)!;
 }

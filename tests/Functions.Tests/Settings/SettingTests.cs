@@ -1,7 +1,9 @@
+using Baton.Core.Cluster;
 using Baton.Functions.Cdc;
 using Baton.Functions.Failover;
 using Baton.Functions.ForcedPromotion;
 using Baton.Functions.Settings;
+using Baton.Functions.Topology;
 using Microsoft.Extensions.Configuration;
 
 namespace Baton.Functions.Tests.Settings;
@@ -14,6 +16,8 @@ public sealed class SettingTests
     [InlineData("ForceUpdate:Enabled", "yes")]
     [InlineData("Replication:RefuseWritesWhenSuperseded", "no")]
     [InlineData("Failover:HeartbeatTimeoutMs", "3s")]
+    [InlineData("Placement:LeaderPolicy", "Any")]
+    [InlineData("Placement:LeaderPolicy", "1")]
     [InlineData("Failover:OpenTimeoutMs", "-1")]
     [InlineData("Failover:SuspicionCooldownMs", "99999999999")]
     public void A_setting_that_does_not_fit_is_named_with_its_value_and_what_to_do(string name, string? value)
@@ -42,6 +46,7 @@ public sealed class SettingTests
         Assert.Equal(FailoverOptions.Default, FailoverOptions.From(Settings()));
         Assert.Equal(new ForceUpdateOptions(true, true), ForceUpdateOptions.From(Settings()));
         Assert.Equal(new ReplicationOptions(true), ReplicationOptions.From(Settings()));
+        Assert.Equal(new PlacementOptions(LeaderPolicy.PreferCoordinator), PlacementOptions.From(Settings()));
         Assert.Null(ClusterOptions.From(Settings()).ReplicationSecret);
     }
 
@@ -49,7 +54,7 @@ public sealed class SettingTests
     {
         var settings = Settings();
         settings[name] = value;
-        _ = (ClusterOptions.From(settings), ForceUpdateOptions.From(settings), FailoverOptions.From(settings), ReplicationOptions.From(settings));
+        _ = (ClusterOptions.From(settings), ForceUpdateOptions.From(settings), FailoverOptions.From(settings), ReplicationOptions.From(settings), PlacementOptions.From(settings));
     }
 
     private static IConfiguration Settings() => new ConfigurationBuilder()
