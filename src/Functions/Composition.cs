@@ -8,6 +8,7 @@ using Baton.Functions.Operations;
 using Baton.Functions.Reconcile;
 using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Settings;
+using Baton.Functions.Switchover;
 using Baton.Functions.Tables;
 using Baton.Functions.Telemetry;
 using Baton.Functions.Timeline;
@@ -67,6 +68,7 @@ internal static class Composition
         services.AddSingleton<NodeFailover>();
         services.AddSingleton<OpenHints>();
         services.AddSingleton<FastPath>();
+        services.AddSingleton<SwitchoverTarget>();
         services.AddSingleton<ChannelControl>();
         return services;
     }

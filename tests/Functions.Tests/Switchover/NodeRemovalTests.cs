@@ -1,0 +1,213 @@
+using Baton.Core.Api;
+using Baton.Core.Operations;
+using Baton.Functions.Hosting;
+using Baton.Functions.Reconcile;
+using Baton.Functions.Switchover;
+using Baton.Functions.Tests.Doubles;
+using Baton.Functions.Tests.Failover;
+using Baton.Functions.Tests.ForcedPromotion;
+using Baton.Functions.Timeline;
+using Baton.Functions.Topology;
+using Baton.Testing;
+
+namespace Baton.Functions.Tests.Switchover;
+
+/// <summary><c>DELETE /api/nodes/{nodeId}</c>.</summary>
+[Collection(AzuriteTests.Name)]
+public sealed class NodeRemovalTests(AzuriteFixture azurite)
+{
+    [Fact]
+    public async Task A_node_is_drained_in_one_write_and_removed_in_another_once_the_others_lead()
+    {
+        await using var plane = await StartAsync();
+        var before = await plane.StateAsync();
+
+        var operation = await RemoveAsync(plane);
+
+        Assert.Equal((OperationStatus.Succeeded, null), (operation.Status, operation.Error));
+        Assert.Equal(["Drain", "Open", "Confirm", "Remove", "Report"], operation.Steps.Select(s => s.Name), StringComparer.Ordinal);
+        var after = await plane.StateAsync();
+        Assert.Equal(before.Version + 2, after.Version);
+        Assert.All(after.Channels.Values, c => Assert.Equal("n2", c.Leader));
+        Assert.NotNull(after.Nodes["n1"].RemovedAt);
+        Assert.Single(plane.Nodes[1].Of("open-many"));
+        Assert.Empty(plane.Nodes[0].Calls);
+        Assert.Single(await plane.TimelineAsync(), e => e.Kind == TimelineKinds.NodeRemoved);
+
+        // Its copies are made elsewhere by a reconciliation, which is asked for.
+        Assert.NotNull(await plane.Operations.ReadHeadAsync(RoutineReconcile.OperationId, default));
+    }
+
+    [Fact]
+    public async Task While_it_drains_the_topology_shows_it_and_afterwards_it_is_gone()
+    {
+        await using var plane = await StartAsync();
+        IReadOnlyList<NodeView> during = [];
+        plane.Engine.BeforeActivity = async name =>
+        {
+            during = name == nameof(OpenMoved) ? (await TopologyAsync(plane)).Nodes : during;
+            await ConfirmAsync(plane, name);
+        };
+
+        await RemoveAsync(plane);
+
+        Assert.Equal([("n1", true), ("n2", false)], during.Select(n => (n.NodeId, n.Draining)));
+        Assert.Equal(["n2"], (await TopologyAsync(plane)).Nodes.Select(n => n.NodeId), StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public async Task Its_process_is_told_and_not_let_in_again_but_a_new_one_is()
+    {
+        await using var plane = await StartAsync();
+        await RemoveAsync(plane);
+
+        var beat = (await plane.BeatAsync("n1", 1)).Read<HeartbeatResponse>();
+        var same = await plane.JoinAsync("n1", plane.Nodes[0].Endpoint, "process-1");
+        var other = await plane.JoinAsync("n1", plane.Nodes[0].Endpoint, "process-2");
+
+        Assert.Equal((true, false), (beat.Removed, beat.MustRejoin));
+        Assert.Equal((409, 200), (same.Status, other.Status));
+        Assert.True((await plane.StateAsync()).Nodes["n1"].IsCandidate);
+    }
+
+    [Fact]
+    public async Task Asked_for_again_it_is_the_same_operation_and_one_that_came_back_can_be_removed_again()
+    {
+        await using var plane = await StartAsync();
+        await RemoveAsync(plane);
+        var removed = await plane.StateAsync();
+
+        Assert.Equal(OperationStatus.Succeeded, (await RemoveAsync(plane)).Status);
+        Assert.Equal(removed.Version, (await plane.StateAsync()).Version);
+
+        await plane.JoinAsync("n1", plane.Nodes[0].Endpoint, "process-2");
+        Assert.Equal(OperationStatus.Succeeded, (await RemoveAsync(plane)).Status);
+        Assert.NotNull((await plane.StateAsync()).Nodes["n1"].RemovedAt);
+    }
+
+    [Theory]
+    [InlineData(nameof(DrainNode), false)]
+    [InlineData(nameof(DrainNode), true)]
+    [InlineData(nameof(OpenMoved), true)]
+    [InlineData(nameof(ConfirmMoved), true)]
+    [InlineData(nameof(RemoveMember), false)]
+    [InlineData(nameof(RemoveMember), true)]
+    [InlineData(nameof(ReportSwitchover), true)]
+    [InlineData("FinishOperation", false)]
+    public async Task Lost_at_any_step_the_next_attempt_ends_the_same(string activity, bool after)
+    {
+        await using var plane = await StartAsync();
+        plane.Engine.LoseAt = new Loss(activity, after);
+
+        var id = (await AskAsync(plane, "n1")).Read<OperationAccepted>().OperationId;
+        await plane.Engine.EndOfAsync($"{id}-1");
+        await plane.SweepAsync();
+        await ForcedPromotionTests.FinishedAsync(plane, id);
+
+        Assert.Equal(OperationStatus.Succeeded, (await plane.Operations.ReadAsync(id, default))!.Status);
+        var state = await plane.StateAsync();
+        Assert.NotNull(state.Nodes["n1"].RemovedAt);
+        Assert.All(state.Channels.Values, c => Assert.Equal("n2", c.Leader));
+        Assert.Equal(2, state.Channels["ch1"].Term);
+        Assert.Single(await plane.TimelineAsync(), e => e.Kind == TimelineKinds.NodeRemoved);
+    }
+
+    [Fact]
+    public async Task Without_another_live_node_it_is_refused_at_once()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.AddNodeAsync("n1");
+        await plane.AddChannelAsync("ch1");
+
+        var answer = await AskAsync(plane, "n1");
+
+        Assert.Equal((409, "Conflict"), (answer.Status, answer.Problem.Code));
+        Assert.False((await plane.StateAsync()).Nodes["n1"].Draining);
+    }
+
+    [Theory]
+    [InlineData(nameof(DrainNode))]
+    [InlineData(nameof(ConfirmMoved))]
+    [InlineData(nameof(RemoveMember))]
+    public async Task Where_the_last_other_node_fails_in_the_middle_it_fails_and_the_node_is_a_member_as_before(string before)
+    {
+        await using var plane = await StartAsync();
+        var failed = false;
+        plane.Engine.BeforeActivity = async name =>
+        {
+            if (name == before && !failed)
+            {
+                failed = true;
+                await plane.HandleAsync(UrgentQueue.Report("n2"));
+            }
+
+            await ConfirmAsync(plane, name);
+        };
+
+        var operation = await RemoveAsync(plane);
+
+        Assert.Equal((OperationStatus.Failed, "Conflict"), (operation.Status, operation.Error!.Code));
+        Assert.Contains("No other live node", operation.Error.Detail, StringComparison.Ordinal);
+        var state = await plane.StateAsync();
+        Assert.Equal((false, null), (state.Nodes["n1"].Draining, state.Nodes["n1"].RemovedAt));
+        Assert.All(state.Channels.Values, c => Assert.Equal("n1", c.Leader));
+    }
+
+    [Fact]
+    public async Task A_node_that_is_unknown_is_404_and_one_that_has_failed_is_removed_without_asking_it()
+    {
+        await using var plane = await StartAsync();
+        Assert.Equal(404, (await AskAsync(plane, "nobody")).Status);
+        await plane.Nodes[0].KillAsync();
+        await plane.HandleAsync(UrgentQueue.Report("n1"));
+
+        Assert.Equal(OperationStatus.Succeeded, (await RemoveAsync(plane)).Status);
+        Assert.NotNull((await plane.StateAsync()).Nodes["n1"].RemovedAt);
+    }
+
+    [Fact]
+    public void It_takes_the_key_of_an_administrator_and_a_move_the_ordinary_one()
+    {
+        var levels = FunctionCatalog.Scan(typeof(FunctionCatalog).Assembly).Functions
+            .Where(f => f.Trigger is HttpTriggerAttribute)
+            .ToDictionary(f => f.Name, f => ((HttpTriggerAttribute)f.Trigger).AuthLevel, StringComparer.Ordinal);
+
+        Assert.Equal((AuthorizationLevel.Admin, AuthorizationLevel.Function), (levels["NodeRemove"], levels["ChannelMove"]));
+    }
+
+    // n1 leads ch1 and ch3, n2 leads ch2.
+    private async Task<ControlPlane> StartAsync()
+    {
+        var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.WithTwoNodesAsync();
+        await plane.AddChannelAsync("ch3");
+        Assert.Equal(200, (await plane.JoinAsync("n1", plane.Nodes[0].Endpoint, "process-1")).Status);
+        await plane.States.UpdateAsync(
+            s => s with
+            {
+                Version = s.Version + 1,
+                Nodes = s.Nodes.ToDictionary(n => n.Key, n => n.Value with { Incarnation = 1 }, StringComparer.Ordinal),
+                Channels = s.Channels.ToDictionary(c => c.Key, c => c.Value with { Term = 1 }, StringComparer.Ordinal),
+            },
+            default);
+        plane.ClearCalls();
+        plane.Engine.BeforeActivity = name => ConfirmAsync(plane, name);
+        return plane;
+    }
+
+    private static Task ConfirmAsync(ControlPlane plane, string activity) => activity == nameof(ConfirmMoved) ? plane.BeatAllAsync() : Task.CompletedTask;
+
+    private static async Task<TopologyView> TopologyAsync(ControlPlane plane) => (await plane.CallAsync<TopologyRead>((f, r) => f.RunAsync(r, default))).Read<TopologyView>();
+
+    private static Task<Answer> AskAsync(ControlPlane plane, string nodeId) =>
+        plane.CallAsync<NodeRemove>((f, r) => f.RunAsync(r, plane.Engine, default), null, ("nodeId", nodeId));
+
+    private static async Task<Operation> RemoveAsync(ControlPlane plane)
+    {
+        var answer = await AskAsync(plane, "n1");
+        Assert.Equal(202, answer.Status);
+        var id = answer.Read<OperationAccepted>().OperationId;
+        await ForcedPromotionTests.FinishedAsync(plane, id);
+        return (await plane.Operations.ReadAsync(id, default))!;
+    }
+}
