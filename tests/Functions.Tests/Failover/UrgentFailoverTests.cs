@@ -141,6 +141,30 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
         Assert.DoesNotContain(after.Channels.Values, c => c.Leader == "n1");
     }
 
+    [Theory]
+    [InlineData("PreferCoordinator", "n3")]
+    [InlineData("Spread", "n2")]
+    public async Task Among_equals_the_policy_decides_who_leads(string policy, string leader)
+    {
+        await using var plane = await StartAsync(("Placement:LeaderPolicy", policy));
+        await plane.AddNodeAsync("n3");
+        await plane.States.UpdateAsync(
+            s => s with
+            {
+                Version = s.Version + 1,
+                Channels = new Dictionary<string, ChannelState>(StringComparer.Ordinal)
+                {
+                    [MetadataChannel.Name] = new("n3", 1, 1, [], 0),
+                    ["ch1"] = new("n1", 1, 1, [], 1),
+                },
+            },
+            default);
+
+        await plane.HandleAsync(UrgentQueue.Report("n1"));
+
+        Assert.Equal(leader, (await plane.StateAsync()).Channels["ch1"].Leader);
+    }
+
     [Fact]
     public async Task The_failover_is_on_the_timeline_once_its_routine_message_is_handled()
     {

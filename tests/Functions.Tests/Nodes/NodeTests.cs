@@ -5,6 +5,7 @@ using Baton.Functions.Channels;
 using Baton.Functions.Health;
 using Baton.Functions.Nodes;
 using Baton.Functions.Tests.Doubles;
+using Baton.Functions.Tests.Failover;
 using Baton.Functions.Timeline;
 using Baton.Functions.Topology;
 using Baton.Testing;
@@ -139,6 +140,22 @@ public sealed class NodeTests(AzuriteFixture azurite)
         Assert.All(answers, a => Assert.Equal(["ch1", "ch2", "ch3"], a.Read<RouteView>().Channels.Keys.Order(StringComparer.Ordinal), StringComparer.Ordinal));
         Assert.Equal(version + 1, past.Read<RouteView>().Version);
         Assert.Equal(400, (await RouteAsync(plane, "?since=1&waitMs=60001")).Status);
+    }
+
+    [Fact]
+    public async Task The_route_names_each_leaders_incarnation_and_the_channels_that_have_none()
+    {
+        await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
+        await plane.AddNodeAsync("n1");
+        await plane.AddChannelAsync("ch1");
+        var online = (await RouteAsync(plane, "?since=0&waitMs=0")).Read<RouteView>();
+        await plane.HandleAsync(UrgentQueue.Report("n1"));
+        var offline = (await RouteAsync(plane, "?since=0&waitMs=0")).Read<RouteView>();
+
+        Assert.Equal(new RouteEntry(plane.Nodes[0].Endpoint, "n1", 1, 1), Assert.Single(online.Channels).Value);
+        Assert.Empty(online.Offline!);
+        Assert.Empty(offline.Channels);
+        Assert.Equal(["ch1"], offline.Offline!);
     }
 
     [Fact]

@@ -113,6 +113,22 @@ public sealed class NodeRemovalTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task A_crash_between_the_state_and_its_note_still_waits_for_those_who_take_over_what_the_node_serves()
+    {
+        await using var plane = await StartAsync();
+        await plane.BeatAllAsync();
+        var lost = false;
+        plane.Storage.Refuse = call => call == "POST Operations" && plane.States.ReadAsync(default).Result.State.Nodes["n1"].Draining && !lost && (lost = true) ? 400 : null;
+
+        var operation = await RemoveAsync(plane);
+
+        Assert.True(lost);
+        Assert.Equal(OperationStatus.Succeeded, operation.Status);
+        Assert.Contains("2 of 2 channels", operation.Steps.Single(s => s.Name == "Confirm").Detail, StringComparison.Ordinal);
+        Assert.Equal(2, (await plane.StateAsync()).Channels["ch1"].Term);
+    }
+
+    [Fact]
     public async Task Without_another_live_node_it_is_refused_at_once()
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
