@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using Baton.Core.Api;
 
 namespace Baton.Gateway.Routing;
@@ -8,7 +7,7 @@ namespace Baton.Gateway.Routing;
 /// </summary>
 internal sealed class RouteTable(TimeProvider time)
 {
-    private volatile Known _known = new(-1, FrozenDictionary<string, Destination>.Empty, []);
+    private volatile Known _known = new(-1, new Dictionary<string, Destination>(StringComparer.Ordinal), []);
 
     /// <summary>The route's version; -1 before the first.</summary>
     public long Version => _known.Version;
@@ -55,7 +54,7 @@ internal sealed class RouteTable(TimeProvider time)
             .OrderBy(e => e.NodeId, StringComparer.Ordinal)
             .Select(e => Same(Array.Find(before.Nodes, n => n.Leader!.NodeId == e.NodeId), e with { Term = 0 }))
             .ToArray();
-        _known = new Known(route.Version, channels.ToFrozenDictionary(StringComparer.Ordinal), nodes);
+        _known = new Known(route.Version, channels, nodes);
 
         // Told when the new one can be looked up.
         var left = before.Channels.Where(c => !channels.TryGetValue(c.Key, out var now) || now != c.Value).Select(c => c.Value).Concat(before.Nodes.Except(nodes));
@@ -65,7 +64,7 @@ internal sealed class RouteTable(TimeProvider time)
 
     private Destination Same(Destination? before, RouteEntry? leader) => before is not null && before.Leader == leader ? before : new Destination(leader, time);
 
-    private sealed record Known(long Version, FrozenDictionary<string, Destination> Channels, Destination[] Nodes)
+    private sealed record Known(long Version, IReadOnlyDictionary<string, Destination> Channels, Destination[] Nodes)
     {
         public CancellationTokenSource Newer { get; } = new();
     }

@@ -23,7 +23,7 @@ internal sealed class GatewaySettingsCheck : IValidateOptions<GatewaySettings>, 
         }
 
         CheckRange(wrong, "Gateway:ListenPort", options.ListenPort, 0, 65_535);
-        CheckRange(wrong, "Gateway:HoldMs", options.HoldMs, 0, 600_000);
+        CheckRange(wrong, "Gateway:HoldMs", options.HoldMs, 100, 600_000);
         CheckRange(wrong, "Gateway:AttemptTimeoutMs", options.AttemptTimeoutMs, 50, 60_000);
         CheckRange(wrong, "Gateway:ConnectTimeoutMs", options.ConnectTimeoutMs, 10, 60_000);
         CheckRange(wrong, "Gateway:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, BodyLimits.BodyBytes, 1L << 40);

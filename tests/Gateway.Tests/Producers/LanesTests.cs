@@ -1,0 +1,88 @@
+using Baton.Core.Api;
+using Baton.Gateway.Producers;
+using Baton.Gateway.Tests.Harness;
+
+namespace Baton.Gateway.Tests.Producers;
+
+/// <summary>The stamps of appends: one outstanding for each producer, rising, and as few producers as it takes.</summary>
+public sealed class LanesTests
+{
+    [Fact]
+    public void The_lane_that_was_used_last_is_taken_first_with_the_next_sequence()
+    {
+        var lanes = new ChannelLanes("p-", 10);
+        var (a, b) = (lanes.TryTake()!, lanes.TryTake()!);
+        Assert.Equal(("p-0;1", "p-1;1"), (a.Stamp, b.Stamp));
+        a.Dispose();
+        b.Dispose();
+        Assert.Equal("p-1;2", lanes.TryTake()!.Stamp);
+        Assert.Equal("p-0;2", lanes.TryTake()!.Stamp);
+        Assert.Equal("p-2;1", lanes.TryTake()!.Stamp);
+        Assert.Equal(3, lanes.Made);
+    }
+
+    [Fact]
+    public async Task Where_all_are_taken_one_waits_for_the_next_and_who_gives_up_takes_none()
+    {
+        var lanes = new ChannelLanes("p-", 1);
+        var only = lanes.TryTake()!;
+        Assert.Null(lanes.TryTake());
+        using var end = new CancellationTokenSource();
+        var (gone, next) = (lanes.TakeAsync(end.Token).AsTask(), lanes.TakeAsync(CancellationToken.None).AsTask());
+        await end.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone);
+        Assert.False(next.IsCompleted);
+        only.Dispose();
+        Assert.Equal("p-0;2", (await next.WaitAsync(TimeSpan.FromSeconds(60))).Stamp);
+        Assert.Equal(1, lanes.Made);
+    }
+
+    [Fact]
+    public async Task Appends_one_after_the_other_are_one_producers()
+    {
+        await using var scene = await Scene.StartAsync();
+        for (var i = 0; i < 5; i++)
+        {
+            await scene.Gateway.AppendAsync("ch").AppendedAsync();
+        }
+
+        Assert.Single(scene.First.Received.Select(Producer).Distinct());
+        Assert.Equal(["1", "2", "3", "4", "5"], scene.First.Received.Select(r => r.Stamp!.Split(';')[1]));
+    }
+
+    [Fact]
+    public async Task Appends_beside_each_other_are_of_different_producers_and_beyond_the_bound_they_wait()
+    {
+        await using var scene = await Scene.StartAsync(("Gateway:ProducersPerChannel", "2"));
+        var answers = new TaskCompletionSource();
+        scene.First.Answer = async (context, _, _) =>
+        {
+            await answers.Task;
+            await FakeNode.Appended(context);
+        };
+        var appends = Enumerable.Range(0, 3).Select(_ => scene.Gateway.AppendAsync("ch").AppendedAsync()).ToArray();
+        await Eventually.HoldsAsync(() => scene.First.Received.Count == 2, "two are under way");
+        await scene.HoldsAsync(1);
+        Assert.Equal(2, scene.First.Received.Select(Producer).Distinct().Count());
+        answers.SetResult();
+        await Task.WhenAll(appends);
+        Assert.Equal(2, scene.First.Received.Select(Producer).Distinct().Count());
+        Assert.Equal(3, scene.First.Received.Select(r => r.Stamp).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task An_append_without_a_final_answer_leaves_its_sequence_behind()
+    {
+        await using var scene = await Scene.StartAsync(("Gateway:HoldMs", "300"));
+        scene.First.Answer = (context, _, _) => FakeNode.Silent(context);
+        await scene.Gateway.AppendAsync("ch").ProblemAsync(ApiErrorCode.Unavailable);
+        var lost = Assert.Single(scene.First.Received);
+        scene.First.Answer = (context, _, _) => FakeNode.Appended(context);
+        await scene.Gateway.AppendAsync("ch").AppendedAsync();
+        var next = scene.First.Received.Last();
+        Assert.Equal(Producer(lost), Producer(next));
+        Assert.Equal(("1", "2"), (lost.Stamp!.Split(';')[1], next.Stamp!.Split(';')[1]));
+    }
+
+    private static string Producer(ReceivedRequest request) => request.Stamp!.Split(';')[0];
+}
