@@ -57,7 +57,22 @@ internal sealed partial class FailureReports(ControlPlaneClient controlPlane, IO
 
     // One node's report must not wait for that of another.
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Parallel.ForEachAsync(_queue.Reader.ReadAllAsync(stoppingToken), new ParallelOptions { MaxDegreeOfParallelism = MaxAtOnce, CancellationToken = stoppingToken }, async (report, ct) => await SendAsync(report, ct));
+        Task.WhenAll(Enumerable.Range(0, MaxAtOnce).Select(_ => SendAllAsync(stoppingToken)));
+
+    private async Task SendAllAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await foreach (var report in _queue.Reader.ReadAllAsync(stoppingToken))
+            {
+                await SendAsync(report, stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The process ends; so do its reports.
+        }
+    }
 
     private async Task SendAsync(Report report, CancellationToken ct)
     {

@@ -40,6 +40,12 @@ internal sealed partial class RouteFollower(ControlPlaneClient controlPlane, Rou
             {
                 return;
             }
+            catch (Exception e)
+            {
+                // A fault of this program's own. Without the route the gateway is of no use, so it is followed on.
+                metrics.Polled("failed");
+                LogFault(log, e);
+            }
 
             if (failure is not null && !failing)
             {
@@ -71,6 +77,9 @@ internal sealed partial class RouteFollower(ControlPlaneClient controlPlane, Rou
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Route {Version}: {Channels} channels with a leader, {Offline} without")]
     private static partial void LogRoute(ILogger log, long version, int channels, int offline);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Unexpected error while following the route")]
+    private static partial void LogFault(ILogger log, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The route cannot be followed: {Reason}. Requests go by version {Version} (-1: none is known yet) until it can")]
     private static partial void LogAway(ILogger log, string reason, long version);

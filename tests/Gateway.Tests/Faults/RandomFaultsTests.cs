@@ -39,7 +39,8 @@ public sealed class RandomFaultsTests
         for (var term = 2; term < 2 + Moves; term++)
         {
             var until = (term - 1) * Clients * AppendsEach / (Moves + 2);
-            await Eventually.HoldsAsync(() => Volatile.Read(ref acknowledged) >= until, $"{until} appends are acknowledged");
+            await Eventually.HoldsAsync(() => Volatile.Read(ref acknowledged) >= until || Array.Exists(clients, c => c.IsFaulted), $"{until} appends are acknowledged");
+            await Task.WhenAll(clients.Where(c => c.IsFaulted));
             var (from, to) = (nodes[term % 2], nodes[(term + 1) % 2]);
             var killed = random.Next(3) == 0;
             if (killed)

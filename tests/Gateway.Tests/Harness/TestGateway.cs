@@ -92,6 +92,7 @@ internal sealed class TestGateway : IAsyncDisposable
     {
         Client.Dispose();
         Anonymous.Dispose();
+        await _app.StopAsync();
         await _app.DisposeAsync();
     }
 
