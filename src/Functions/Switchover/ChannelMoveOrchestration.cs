@@ -46,7 +46,7 @@ internal static class ChannelMoveOrchestration
     {
         var round = new SwitchoverRound(input.OperationId, 0);
         await context.CallActivityAsync(nameof(OpenMoved), round, Backoff.Storage);
-        var confirmation = await ConfirmMoved.WaitAsync(context, round);
+        var confirmation = await ConfirmOrchestration.WaitAsync(context, round);
         var error = confirmation switch
         {
             { Superseded.Length: > 0 } => ApiError.Conflict($"A failover came in between: channel {confirmation.Superseded}. Ask again if it is still to move."),

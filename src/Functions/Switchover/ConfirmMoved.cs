@@ -1,6 +1,5 @@
 using Baton.Core.Api;
 using Baton.Core.Cluster;
-using Baton.Durable;
 using Baton.Functions.Hosting;
 using Baton.Functions.Nodes;
 using Baton.Functions.Operations;
@@ -37,22 +36,6 @@ internal sealed class ConfirmMoved(OperationStore operations, ClusterStateStore 
         var detail = pending.Count == 0 ? $"{inForce[true].Count()} of {plan.Moves.Count} channels" : $"waiting for {confirmation.Waiting}";
         await operations.RecordStepAsync(round.OperationId, SwitchoverSteps.Confirm, nameof(SwitchoverSteps.Confirm), detail, cancellationToken);
         return confirmation;
-    }
-
-    /// <summary>In an orchestrator: looks until nothing is pending, for <see cref="Limit"/> at most.</summary>
-    public static async Task<Confirmation> WaitAsync(TaskOrchestrationContext context, SwitchoverRound switchover)
-    {
-        var began = context.CurrentUtcDateTime;
-        for (var round = 0; ; round++)
-        {
-            var confirmation = await context.CallActivityAsync<Confirmation>(nameof(ConfirmMoved), switchover, Backoff.Storage);
-            if (confirmation.Pending == 0 || context.CurrentUtcDateTime - began >= Limit)
-            {
-                return confirmation;
-            }
-
-            await Backoff.Confirmation.WaitAsync(context, round);
-        }
     }
 
     /// <summary>The error of one that waited in vain.</summary>

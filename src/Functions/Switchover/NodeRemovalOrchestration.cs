@@ -72,7 +72,7 @@ internal static class NodeRemovalOrchestration
         }
 
         await context.CallActivityAsync(nameof(OpenMoved), round, Backoff.Storage);
-        var confirmation = await ConfirmMoved.WaitAsync(context, round);
+        var confirmation = await ConfirmOrchestration.WaitAsync(context, round);
         if (confirmation.Pending > 0)
         {
             return (ConfirmMoved.Unconfirmed(confirmation), false);
