@@ -22,9 +22,12 @@ internal sealed class FastPath(NodeFailover failover, OpenHints hints, TimeProvi
     /// <param name="evidence">The report.</param>
     /// <param name="eventId">Its id: the same again is the same happening on the timeline.</param>
     /// <param name="reason">What was observed, for operators.</param>
+    /// <param name="observedAt">When it was reported (UTC), where the report came by the queue: the time until now is the first that the timeline shows.</param>
     /// <param name="cancellationToken">Gives up; what is written by then stands.</param>
-    public async Task<FastPathDone> RunAsync(FailureEvidence evidence, string eventId, string reason, CancellationToken cancellationToken)
+    public async Task<FastPathDone> RunAsync(FailureEvidence evidence, string eventId, string reason, DateTimeOffset? observedAt, CancellationToken cancellationToken)
     {
+        var queued = time.GetUtcNow() - observedAt;
+
         // Steps 1 to 3: one read, one plan, one conditional write.
         var done = await failover.RunAsync(evidence, cancellationToken);
         if (done.Plan.Outcome is not (FailoverOutcome.Planned or FailoverOutcome.Unchanged))
@@ -44,7 +47,7 @@ internal sealed class FastPath(NodeFailover failover, OpenHints hints, TimeProvi
             $"failover of node {evidence.NodeId}",
             time.GetUtcNow(),
             new ReconcileScope(evidence.Channel, evidence.NodeId),
-            done.Plan.Outcome == FailoverOutcome.Planned ? new FailoverReport(Summary(evidence, reason, done.Plan), Timings(done, hintMs, missed)) : null);
+            done.Plan.Outcome == FailoverOutcome.Planned ? new FailoverReport(Summary(evidence, reason, done.Plan), Timings(queued, done, hintMs, missed)) : null);
         return new FastPathDone(done.Plan, JsonSerializer.Serialize(routine, BatonJson.Options));
     }
 
@@ -60,8 +63,9 @@ internal sealed class FastPath(NodeFailover failover, OpenHints hints, TimeProvi
         return $"Node {evidence.NodeId} {what} ({reason}): {moved} channels have new leaders, {plan.Moves.Count - moved} are offline for want of a live node.";
     }
 
-    private static List<TimelineStep> Timings(FailoverDone done, double hintMs, int missed) =>
+    private static List<TimelineStep> Timings(TimeSpan? queued, FailoverDone done, double hintMs, int missed) =>
     [
+        .. queued is { } waited ? (TimelineStep[])[new("Queue", Math.Max(0, (long)waited.TotalMilliseconds))] : [],
         .. done.WaitedMs < 1 ? (TimelineStep[])[] : [new("Wait", (long)done.WaitedMs, "the storage did not answer, or another writer came first")],
         new("Read", (long)done.ReadMs),
         new("Plan", (long)done.PlanMs, $"state version {done.Plan.State.Version}"),

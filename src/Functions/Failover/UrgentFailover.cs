@@ -41,7 +41,7 @@ internal sealed class UrgentFailover(FastPath fastPath, TimelineStore timeline, 
 
         FailoverMetrics.QueueWait.Record(Math.Max(0, (time.GetUtcNow() - message.ObservedAt).TotalSeconds));
 
-        var done = await fastPath.RunAsync(new FailureEvidence(message.NodeId, KindOf(message), message.Incarnation, message.Channel, message.Term), message.EventId, message.Reason, cancellationToken);
+        var done = await fastPath.RunAsync(new FailureEvidence(message.NodeId, KindOf(message), message.Incarnation, message.Channel, message.Term), message.EventId, message.Reason, message.ObservedAt, cancellationToken);
         switch (done.Plan.Outcome)
         {
             case FailoverOutcome.UnknownNode:

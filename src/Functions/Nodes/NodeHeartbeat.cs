@@ -85,7 +85,7 @@ internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore hea
     private async Task<NodeHeartbeatOutputs> LeaveAsync(string nodeId, HeartbeatRequest beat, CancellationToken cancellationToken)
     {
         var evidence = new FailureEvidence(nodeId, FailureEvidenceKind.Leaving, beat.Incarnation);
-        var done = await fastPath.RunAsync(evidence, $"leaving-{beat.Incarnation}-{nodeId}", "it is stopping", cancellationToken);
+        var done = await fastPath.RunAsync(evidence, $"leaving-{beat.Incarnation}-{nodeId}", "it is stopping", observedAt: null, cancellationToken);
         return new NodeHeartbeatOutputs(Results.Json(Assignments.AnswerLeaving(done.Plan.State, nodeId, beat), BatonJson.Options), done.Reconcile);
     }
 }

@@ -39,7 +39,7 @@ public sealed class StorageAwayTests(AzuriteFixture azurite, ITestOutputHelper o
         Assert.Equal("n2", (await plane.StateAsync()).Channels["ch1"].Leader);
         Assert.Single(plane.Nodes[1].Calls);
         var steps = UrgentQueue.Json<ReconcileRequest>(outputs.Reconcile!).Failover!.Steps;
-        Assert.Equal(["Wait", "Read", "Plan", "Write", "Open"], steps.Select(s => s.Name), StringComparer.Ordinal);
+        Assert.Equal(["Queue", "Wait", "Read", "Plan", "Write", "Open"], steps.Select(s => s.Name), StringComparer.Ordinal);
 
         // In pauses that stay short, one delivery outlasts seconds of it.
         Assert.True(attempts < 30 || Stopwatch.GetElapsedTime(began, back) > TimeSpan.FromSeconds(2));

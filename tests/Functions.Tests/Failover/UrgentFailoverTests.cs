@@ -176,7 +176,7 @@ public sealed class UrgentFailoverTests(AzuriteFixture azurite)
         await plane.RunAsync<RoutineReconcile, RoutineReconcileOutputs>(f => f.RunAsync(Encoding.UTF8.GetBytes(outputs.Reconcile!), plane.Engine, default));
 
         var entry = Assert.Single(await plane.TimelineAsync(), e => e.Kind == TimelineKinds.Failover);
-        Assert.Equal(["Read", "Plan", "Write", "Open"], entry.Steps!.Select(s => s.Name), StringComparer.Ordinal);
+        Assert.Equal(["Queue", "Read", "Plan", "Write", "Open"], entry.Steps!.Select(s => s.Name), StringComparer.Ordinal);
     }
 
     private async Task<ControlPlane> StartAsync(params (string Name, string Value)[] settings)
