@@ -85,7 +85,7 @@ public sealed class NormalUpdateTests(AzuriteFixture azurite)
     }
 
     [Fact]
-    public async Task A_secondary_that_waits_holds_no_lock_and_fails_with_a_conflict_when_a_promotion_overtakes_it()
+    public async Task TRAP8_A_secondary_that_waits_holds_no_lock_and_fails_with_a_conflict_when_a_promotion_overtakes_it()
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
         await plane.WithSourceAsync();
@@ -193,7 +193,7 @@ public sealed class NormalUpdateTests(AzuriteFixture azurite)
     }
 
     [Fact]
-    public async Task F5_What_the_old_primary_still_sends_after_a_promotion_is_refused_and_told()
+    public async Task F5_TRAP7_What_the_old_primary_still_sends_after_a_promotion_is_refused_and_told()
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
         await plane.WithSourceAsync();
