@@ -58,7 +58,7 @@ internal static class FailoverBench
             await using var load = ClientLoad.Start(cluster, new ClientLoadOptions { Name = "bench", Seed = seed, LongestPauseMs = 20 }, cancellationToken);
             await using var route = RouteWatch.Start(cluster.Client, cancellationToken);
             await load.MoreAsync(20, Patience, cancellationToken);
-            var rounds = new KillRounds(cluster, load, route, seed, cancellationToken);
+            var rounds = new KillRounds(cluster, load, route, seed, say, cancellationToken);
             await RepeatAsync("SIGKILL of a leader", kills, rounds.KillAsync);
             await RepeatAsync("SIGSTOP of a leader", Math.Max(1, kills / 6), rounds.FreezeAsync);
             await RepeatAsync("move of a channel", Math.Max(1, kills / 2), rounds.MoveAsync);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Baton.Core.Api;
 using Baton.DevHost.Chaos.Clients;
 using Baton.DevHost.Clusters;
@@ -5,7 +6,7 @@ using Baton.DevHost.Clusters;
 namespace Baton.Bench.Failover;
 
 /// <summary>Leaders of a cluster under load, killed, frozen, moved from and removed one after the other, and what its clients notice.</summary>
-internal sealed class KillRounds(LocalCluster cluster, ClientLoad load, RouteWatch route, int seed, CancellationToken cancellationToken)
+internal sealed class KillRounds(LocalCluster cluster, ClientLoad load, RouteWatch route, int seed, Action<string> say, CancellationToken cancellationToken)
 {
     public const int Nodes = 3;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
@@ -53,6 +54,9 @@ internal sealed class KillRounds(LocalCluster cluster, ClientLoad load, RouteWat
             Readable.Add((readable - times.StartedAt).TotalMilliseconds);
         }
 
+        say(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{times.Summary.Split(':')[0]}: detection {(times.ObservedAt - killed).TotalMilliseconds:0}, decision {(times.WrittenAt - times.ObservedAt).TotalMilliseconds:0}, redirect {(first.At - times.WrittenAt).TotalMilliseconds:0} ms"));
         await load.MoreAsync(2, Patience, cancellationToken);
         Stall.Add(load.Acknowledgements.LongestGap(killed).Gap.TotalMilliseconds);
         await cluster.StartNodeAsync(index, cancellationToken);

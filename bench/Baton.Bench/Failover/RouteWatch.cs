@@ -33,12 +33,12 @@ internal sealed class RouteWatch : IAsyncDisposable
 
     private async Task FollowAsync(ClusterClient client, CancellationToken stop)
     {
-        var version = -1L;
+        long? version = null;
         while (!stop.IsCancellationRequested)
         {
             try
             {
-                if (await client.RouteAfterAsync(version, WaitMs, stop) is { } route)
+                if ((version is { } known ? await client.RouteAfterAsync(known, WaitMs, stop) : await client.RouteAsync(stop)) is { } route)
                 {
                     _seen.Enqueue((route, DateTimeOffset.UtcNow));
                     version = route.Version;
