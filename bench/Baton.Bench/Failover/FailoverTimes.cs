@@ -9,15 +9,15 @@ namespace Baton.Bench.Failover;
 /// <param name="Summary">What happened, for operators.</param>
 internal sealed record FailoverTimes(DateTimeOffset ObservedAt, DateTimeOffset StartedAt, DateTimeOffset WrittenAt, string Summary)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
 
-    /// <summary>The first failover of a node since a moment, once it is on the timeline: the routine message puts it there.</summary>
+    /// <summary>The first failover of a node since a moment, once it is on the timeline: the routine message puts it there, behind all others that wait.</summary>
     public static async Task<FailoverTimes> OfAsync(ClusterClient client, string nodeId, DateTimeOffset since, CancellationToken cancellationToken)
     {
         TimelineView? found = null;
         await ClusterClient.UntilAsync(
             $"the failover of {nodeId} is on the timeline",
-            async () => (found = (await client.TimelineAsync(200, cancellationToken)).LastOrDefault(e => e.Kind == "failover" && e.At >= since && e.Summary.StartsWith($"Node {nodeId} ", StringComparison.Ordinal))) is not null,
+            async () => (found = (await client.TimelineAsync(1_000, cancellationToken)).LastOrDefault(e => e.Kind == "failover" && e.At >= since && e.Summary.StartsWith($"Node {nodeId} ", StringComparison.Ordinal))) is not null,
             Patience,
             cancellationToken);
         return Of(found!);
