@@ -8,6 +8,7 @@ using Baton.Node.Cdc;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
 using Baton.Node.Messages;
+using Baton.Node.Rehearsal;
 using Baton.Node.Replicas;
 using Baton.Node.Replicas.Feed;
 using Baton.Node.Replication;
@@ -133,6 +134,7 @@ internal static class NodeApplication
             s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ReplicaTable>();
         services.AddSingleton<EarlyBeat>();
+        services.AddSingleton<OpeningRehearsal>();
         services.AddSingleton<Drain>();
         services.AddSingleton<Membership>();
         services.AddHostedService(s => s.GetRequiredService<Membership>());

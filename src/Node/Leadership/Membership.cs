@@ -1,6 +1,7 @@
 using System.Net;
 using Baton.Core.Api;
 using Baton.Node.Channels;
+using Baton.Node.Rehearsal;
 using Baton.Node.Replicas;
 using Baton.Node.Replication;
 using Baton.Node.Settings;
@@ -17,7 +18,7 @@ namespace Baton.Node.Leadership;
 /// the log itself stops a leader that has been replaced.
 /// <code>
 /// state     meaning                                              goes on to
-/// joining   owns nothing, asks to be taken in                    beating when it is; leaving when it is told to stop
+/// joining   owns nothing, rehearses once, asks to be taken in     beating when it is; leaving when it is told to stop
 /// beating   a member: does what the answers say                  joining when it is forgotten or a log failed; leaving when it is told to stop
 /// removed   joining or beating, an operator has taken it out     leaving, and the process ends with <see cref="RemovedExitCode"/>
 /// lost      joining or beating, see <see cref="Standing"/>                  leaving, and the process ends with <see cref="LostExitCode"/>
@@ -36,6 +37,7 @@ internal sealed partial class Membership(
     LeaderHints hints,
     CannotLead cannotLead,
     HeardStanding heard,
+    OpeningRehearsal rehearsal,
     IServer server,
     IHostApplicationLifetime lifetime,
     IOptions<NodeSettings> settings,
@@ -119,6 +121,7 @@ internal sealed partial class Membership(
     private async Task StayAsync(CancellationToken ct)
     {
         await ListeningAsync(ct);
+        await rehearsal.RunAsync(BoundAddress(), ct);
         while (true)
         {
             await JoinAsync(ct);

@@ -81,6 +81,11 @@ internal sealed class NodeSettings
     /// </summary>
     public int RejoinTimeoutMs { get; set; } = 60_000;
 
+    /// <summary>
+    /// Before it joins, the node opens a log of its own and deletes it again, so that the first channel it takes over does not wait for code to be compiled. It costs a start about a second and some twenty storage calls.
+    /// </summary>
+    public bool RehearseOpening { get; set; } = true;
+
     /// <summary>How logs are printed: <c>text</c>, a line each to read; <c>json</c>, an object a line with every named property, for machines.</summary>
     public string LogFormat { get; set; } = LogOutput.Text;
 

@@ -90,6 +90,19 @@ internal sealed class AzureWalStorage : IWalStorage
             cancellationToken);
     }
 
+    /// <summary>Deletes a log with everything in it, its manifest first, so that a crash leaves blobs that nobody refers to.</summary>
+    public async Task DeleteAsync(string channel, CancellationToken cancellationToken)
+    {
+        await CallAsync("delete manifest", () => _manifests.DeleteEntityAsync(channel, ManifestRow, ETag.All, cancellationToken), cancellationToken).ConfigureAwait(false);
+        foreach (var blobs in new[] { _segments, _snapshots })
+        {
+            foreach (var blob in await blobs.ListAsync(channel + "/", cancellationToken).ConfigureAwait(false))
+            {
+                await blobs.DeleteAsync(blob, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
     /// <summary>Whether <paramref name="failure"/> leaves open if the call was done, and so may be tried again.</summary>
     public static bool IsUncertain(Exception failure) => failure switch
     {

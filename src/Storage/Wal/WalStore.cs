@@ -6,6 +6,8 @@ namespace Baton.Storage.Wal;
 /// <summary>The logs of a cluster's channels, in one storage account.</summary>
 public sealed class WalStore
 {
+    private const char RehearsalSign = '~';
+
     private readonly IWalStorage _storage;
     private readonly AzureWalStorage? _azure;
     private readonly WalOptions _options;
@@ -42,6 +44,19 @@ public sealed class WalStore
 
     /// <summary>Creates the container and the table unless they are there.</summary>
     public Task PrepareAsync(CancellationToken cancellationToken) => _azure?.PrepareAsync(cancellationToken) ?? Task.CompletedTask;
+
+    /// <summary>The name of a log that is no channel's: no channel of a cluster may begin with this sign.</summary>
+    public static string RehearsalName(string owner) => RehearsalSign + owner;
+
+    /// <summary>Deletes a log that <see cref="RehearsalName"/> has named, with everything in it; one that is not there is deleted already.</summary>
+    /// <exception cref="ArgumentException">It is a channel's.</exception>
+    public Task DeleteRehearsalAsync(string name, CancellationToken cancellationToken)
+    {
+        ChannelName.Check(name);
+        return name.StartsWith(RehearsalSign)
+            ? _azure?.DeleteAsync(name, cancellationToken) ?? Task.CompletedTask
+            : throw new ArgumentException($"'{name}' is no rehearsal: a channel's log is never deleted.", nameof(name));
+    }
 
     /// <summary>Takes a channel over: whoever wrote to it before can append no more, and the newest usable snapshot and every record behind it are handed on in order.</summary>
     /// <param name="channel">The channel.</param>
