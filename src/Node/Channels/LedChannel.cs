@@ -36,7 +36,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     /// Segments behind the newest snapshot from which on an opening asks for a new one, however few the records: each change of leader begins a segment, each segment is a call of the next opening, and a channel that few write
     /// to would take longer to change hands each time.
     /// </summary>
-    private const int MaxSegmentsRead = 8;
+    private const int MaxSegmentsRead = 4;
 
     private readonly ChannelMachine _machine;
     private readonly WalWriter _writer;
