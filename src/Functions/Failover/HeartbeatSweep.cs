@@ -17,6 +17,9 @@ internal sealed record HeartbeatSweepOutputs(
 /// Reports nodes that have gone silent. Decides nothing and calls no node. A sweep that is late, or runs twice, sends the same reports again:
 /// a report names the incarnation that went silent, and one about a node that is failed already changes nothing.
 /// <para>
+/// Every call is a single short attempt: a storage that hangs must not hold up the sweeps that follow, of which one at a time runs.
+/// </para>
+/// <para>
 /// Timers come once a second at best, which would make a silent host cost up to a second more than the timeout. So a sweep looks ahead: where a silence will have lasted long enough before the
 /// next sweep, it waits for that moment, reads the heartbeats again and reports then.
 /// </para>
@@ -34,11 +37,11 @@ internal sealed class HeartbeatSweep(ClusterStateStore states, HeartbeatStore he
     public async Task<HeartbeatSweepOutputs> RunAsync([TimerTrigger("%HeartbeatSweepSchedule%")] TimerInfo timer, CancellationToken cancellationToken)
     {
         var nextSweep = time.GetUtcNow() + LookAhead;
-        var live = (await states.ReadAsync(cancellationToken)).State.Nodes.Where(n => !n.Value.Failed && n.Value.RemovedAt is null).ToDictionary(StringComparer.Ordinal);
-        while (true)
+        var live = (await states.ReadOnceAsync(cancellationToken)).State.Nodes.Where(n => !n.Value.Failed && n.Value.RemovedAt is null).ToDictionary(StringComparer.Ordinal);
+        for (var again = false; ; again = true)
         {
-            var beats = await heartbeats.ReadAllAsync(cancellationToken);
-            listening.Swept();
+            var beats = await heartbeats.ReadAllOnceAsync(cancellationToken);
+            listening.Swept(again);
             var now = time.GetUtcNow();
             var silences = SilencesOf(live.Keys, beats);
             var silent = silences.TakeWhile(s => s.TooLongAt <= now).ToList();
@@ -56,10 +59,9 @@ internal sealed class HeartbeatSweep(ClusterStateStore states, HeartbeatStore he
     // Joining writes the first beat before the node is in the state, so every node of the state has one.
     private List<Silence> SilencesOf(IEnumerable<string> nodeIds, IReadOnlyDictionary<string, DateTimeOffset> beats)
     {
-        var since = listening.Since;
         return [.. nodeIds
             .Where(beats.ContainsKey)
-            .Select(n => new Silence(n, beats[n], (beats[n] > since ? beats[n] : since) + options.HeartbeatTimeout))
+            .Select(n => new Silence(n, beats[n], listening.SilentSince(n, beats[n]) + options.HeartbeatTimeout))
             .OrderBy(s => s.TooLongAt)];
     }
 

@@ -10,7 +10,9 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
 {
     private const string Partition = "node";
 
-    /// <summary>Keeps a beat.</summary>
+    /// <summary>
+    /// Keeps a beat, by a single attempt: one that is carried out late would stand over a newer one, and while the storage is slow its node gives up and beats again.
+    /// </summary>
     public Task WriteAsync(string nodeId, IReadOnlyList<HeartbeatChannel> channels, CancellationToken cancellationToken)
     {
         var row = new TableEntity(Partition, nodeId) { ["At"] = time.GetUtcNow() };
@@ -23,7 +25,7 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
             // A node whose channels do not fit, even compressed, goes without this detail; its beat counts all the same.
         }
 
-        return tables.Nodes.UpsertEntityAsync(row, TableUpdateMode.Replace, cancellationToken);
+        return tables.NodesOnce.UpsertEntityAsync(row, TableUpdateMode.Replace, cancellationToken);
     }
 
     /// <summary>The last beat of every node, by id.</summary>
@@ -47,11 +49,16 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
     }
 
     /// <summary>When every node was last heard of (UTC), by id.</summary>
-    public async Task<IReadOnlyDictionary<string, DateTimeOffset>> ReadAllAsync(CancellationToken cancellationToken)
+    public Task<IReadOnlyDictionary<string, DateTimeOffset>> ReadAllAsync(CancellationToken cancellationToken) => ReadAllAsync(tables.Nodes, cancellationToken);
+
+    /// <summary>The same by a single attempt, for one who comes again soon.</summary>
+    public Task<IReadOnlyDictionary<string, DateTimeOffset>> ReadAllOnceAsync(CancellationToken cancellationToken) => ReadAllAsync(tables.NodesOnce, cancellationToken);
+
+    private static async Task<IReadOnlyDictionary<string, DateTimeOffset>> ReadAllAsync(TableClient nodes, CancellationToken cancellationToken)
     {
         var beats = new Dictionary<string, DateTimeOffset>(StringComparer.Ordinal);
         var filter = TableClient.CreateQueryFilter($"PartitionKey eq {Partition}");
-        await foreach (var row in tables.Nodes.QueryAsync<TableEntity>(filter, select: ["PartitionKey", "RowKey", "At"], cancellationToken: cancellationToken))
+        await foreach (var row in nodes.QueryAsync<TableEntity>(filter, select: ["PartitionKey", "RowKey", "At"], cancellationToken: cancellationToken))
         {
             beats[row.RowKey] = row.GetDateTimeOffset("At")!.Value;
         }

@@ -46,10 +46,10 @@ internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore hea
         {
             return new NodeHeartbeatOutputs(Results.Json(await KeepAsync(nodeId, beat, cancellationToken), BatonJson.Options));
         }
-        catch (Exception e) when (StorageFault.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (StorageFault.IsTransient(e))
         {
-            // The node lives and has said so. That nothing can be kept just now must not make it, or any other, look silent.
-            listening.BeatLost();
+            // The node lives and has said so, whether the storage refused it or the node itself gave up waiting for a storage that hangs. It must not look silent for that.
+            listening.BeatLost(nodeId);
             throw;
         }
     }
@@ -57,13 +57,14 @@ internal sealed class NodeHeartbeat(ClusterStateStore states, HeartbeatStore hea
     private async Task<HeartbeatResponse> KeepAsync(string nodeId, HeartbeatRequest beat, CancellationToken cancellationToken)
     {
         var standing = ReadStandingAsync(nodeId, cancellationToken);
-        var answer = Assignments.Answer((await states.ReadAsync(cancellationToken)).State, nodeId, beat.Incarnation);
+        var answer = Assignments.Answer((await states.ReadOnceAsync(cancellationToken)).State, nodeId, beat.Incarnation);
         if (answer.MustRejoin || answer.Removed)
         {
             return answer;
         }
 
         await heartbeats.WriteAsync(nodeId, beat.Channels ?? [], cancellationToken);
+        listening.BeatKept();
         return answer with { Replication = await standing };
     }
 

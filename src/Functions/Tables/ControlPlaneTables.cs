@@ -26,6 +26,9 @@ internal sealed class ControlPlaneTables(BatonStorage storage, ILogger<ControlPl
     /// <summary>Heartbeats: one row a node.</summary>
     public TableClient Nodes { get; } = storage.Tables.GetTableClient("Nodes");
 
+    /// <summary>The same, every call sent once: a beat or a sweep that failed is followed by the next within a second, which is sooner than a client's own retry, and newer.</summary>
+    public TableClient NodesOnce { get; } = storage.SingleAttemptTables.GetTableClient("Nodes");
+
     /// <summary>Operations: a head row each, and rows of its own partition for input, steps, notes and result.</summary>
     public TableClient Operations { get; } = storage.Tables.GetTableClient("Operations");
 

@@ -1,3 +1,4 @@
+using Baton.Core.Api;
 using Baton.Functions.Failover;
 using Baton.Functions.Tests.Doubles;
 using Baton.Storage.Tests.Wal;
@@ -151,6 +152,86 @@ public sealed class HeartbeatSweepTests(AzuriteFixture azurite)
             await Assert.ThrowsAnyAsync<Exception>(() => BeatAsync(plane, "n1"));
             Assert.Empty(await plane.SweepBeatsAsync());
         }
+    }
+
+    [Fact]
+    public async Task TRAP12_A_node_that_gives_up_waiting_for_a_storage_that_hangs_was_heard()
+    {
+        var time = new ManualTime();
+        await using var plane = await StartAsync(time, "n1");
+        for (var i = 0; i < 5; i++)
+        {
+            time.Advance(Second);
+            using var gone = new CancellationTokenSource();
+            plane.Storage.Before = async call =>
+            {
+                if (call == "PUT Nodes")
+                {
+                    await gone.CancelAsync();
+                    gone.Token.ThrowIfCancellationRequested();
+                }
+            };
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => plane.CallAsync<Functions.Nodes.NodeHeartbeat>(
+                async (f, r) => (await f.RunAsync(r, gone.Token)).Answer, new HeartbeatRequest(1, []), ("nodeId", "n1")));
+            Assert.Empty(await plane.SweepBeatsAsync());
+        }
+    }
+
+    [Fact]
+    public async Task TRAP12_Beats_and_sweeps_try_each_call_once_since_the_next_of_them_comes_sooner_than_a_retry()
+    {
+        var time = new ManualTime();
+        await using var plane = await StartAsync(time, "n1");
+        foreach (var call in (string[])["GET ClusterState", "GET Nodes"])
+        {
+            plane.Storage.Clear();
+            plane.Storage.Refuse = c => c == call ? 503 : null;
+            await Assert.ThrowsAnyAsync<Exception>(plane.SweepBeatsAsync);
+            Assert.Single(plane.Storage.Calls, call);
+        }
+
+        foreach (var call in (string[])["GET ClusterState", "PUT Nodes"])
+        {
+            plane.Storage.Clear();
+            plane.Storage.Refuse = c => c == call ? 503 : null;
+            await Assert.ThrowsAnyAsync<Exception>(() => BeatAsync(plane, "n1"));
+            Assert.Single(plane.Storage.Calls, call);
+        }
+    }
+
+    [Fact]
+    public async Task A_storage_that_loses_some_beats_hides_neither_those_who_sent_them_nor_the_silence_of_another()
+    {
+        var time = new ManualTime();
+        await using var plane = await StartAsync(time, "n1", "n2", "n3");
+        var reported = new List<string>();
+        for (var i = 0; i < 6; i++)
+        {
+            time.Advance(Second);
+            await BeatAsync(plane, "n1");
+            plane.Storage.Refuse = call => call == "PUT Nodes" ? 503 : null;
+            await Assert.ThrowsAnyAsync<Exception>(() => BeatAsync(plane, "n3"));
+            plane.Storage.Refuse = _ => null;
+            reported.AddRange((await plane.SweepBeatsAsync()).Select(r => r.NodeId));
+        }
+
+        Assert.Equal(["n2"], reported.Distinct(StringComparer.Ordinal), StringComparer.Ordinal);
+    }
+
+    [Fact]
+    public async Task TRAP5_A_schedule_slower_than_what_is_excused_reports_silent_nodes_all_the_same()
+    {
+        var time = new ManualTime();
+        await using var plane = await StartAsync(time, "n1", "n2");
+        var reported = new List<string>();
+        for (var i = 0; i < 8; i++)
+        {
+            time.Advance(Second * 5);
+            await BeatAsync(plane, "n1");
+            reported.AddRange((await plane.SweepBeatsAsync()).Select(r => r.NodeId));
+        }
+
+        Assert.Equal(["n2"], reported.Distinct(StringComparer.Ordinal), StringComparer.Ordinal);
     }
 
     [Fact]
