@@ -43,6 +43,7 @@ internal static class Composition
         services.AddSingleton(BatonStorage.Open(configuration.GetSection("Storage").Get<StorageOptions>() ?? new StorageOptions()));
         services.AddSingleton<ControlPlaneTables>();
         services.AddHostedService(s => s.GetRequiredService<ControlPlaneTables>());
+        services.AddHostedService<Rehearsal>();
 
         services.AddSingleton(NodeHttp());
         services.AddSingleton<NodeClient>();
