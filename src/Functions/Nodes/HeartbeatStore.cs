@@ -1,3 +1,4 @@
+using Azure;
 using Baton.Core.Api;
 using Baton.Core.Cluster;
 using Baton.Functions.Tables;
@@ -26,6 +27,25 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
         }
 
         return tables.NodesOnce.UpsertEntityAsync(row, TableUpdateMode.Replace, cancellationToken);
+    }
+
+    /// <summary>Forgets a node that has not beaten since <paramref name="before"/>. One that beats just now stays, or the sweep would not know of it until its next beat.</summary>
+    public async Task ForgetAsync(string nodeId, DateTimeOffset before, CancellationToken cancellationToken)
+    {
+        var row = await tables.Nodes.GetEntityIfExistsAsync<TableEntity>(Partition, nodeId, select: ["PartitionKey", "RowKey", "At"], cancellationToken: cancellationToken);
+        if (!row.HasValue || row.Value!.GetDateTimeOffset("At")!.Value >= before)
+        {
+            return;
+        }
+
+        try
+        {
+            await tables.Nodes.DeleteEntityAsync(Partition, nodeId, row.Value.ETag, cancellationToken);
+        }
+        catch (RequestFailedException e) when (ConditionalWrite.IsLostRace(e))
+        {
+            // It has beaten since.
+        }
     }
 
     /// <summary>The last beat of every node, by id.</summary>

@@ -18,8 +18,11 @@ internal sealed record ReplicasRepaired(int Channels, long Version, long Elapsed
 /// Activity: keeps the copies of channels as many as were asked for (<see cref="ReplicaSets"/>). It calls no node, so it waits for none; one conditional write, and none where nothing is to be
 /// changed. It changes no leader and no term, and a failover that comes first is what it then plans upon.
 /// </summary>
-internal sealed class RepairReplicas(OperationStore operations, ClusterStateStore states, HeartbeatStore heartbeats, FailoverOptions options, TimeProvider time)
+internal sealed class RepairReplicas(OperationStore operations, ClusterStateStore states, HeartbeatStore heartbeats, CircuitStore circuits, FailoverOptions options, TimeProvider time)
 {
+    // A pass is to end; the next one goes on.
+    private const int MostForgotten = 50;
+
     /// <summary>Repairs them.</summary>
     [Function(nameof(RepairReplicas))]
     public async Task<ReplicasRepaired> RunAsync([ActivityTrigger] ReconcileInput input, CancellationToken cancellationToken)
@@ -36,6 +39,19 @@ internal sealed class RepairReplicas(OperationStore operations, ClusterStateStor
             },
             cancellationToken);
         var changed = after.Channels.Count(c => !ReferenceEquals(c.Value, before!.Channels.GetValueOrDefault(c.Key)));
+        await ForgetAsync(beats.Where(b => !after.Nodes.ContainsKey(b.Key)), cancellationToken);
         return new ReplicasRepaired(changed, after.Version, (long)Stopwatch.GetElapsedTime(began).TotalMilliseconds);
+    }
+
+    // What is kept beside the state of nodes that the state has forgotten: every sweep reads those rows, and nodes with names of their own come and go for years.
+    private async Task ForgetAsync(IEnumerable<KeyValuePair<string, NodeBeat>> unknown, CancellationToken cancellationToken)
+    {
+        var before = time.GetUtcNow() - ReplicaSets.RemovedRowsStayFor;
+        foreach (var (nodeId, _) in unknown.Where(b => b.Value.At < before).Take(MostForgotten))
+        {
+            // The beat last: as long as it is there, the next pass comes back to what is left.
+            await circuits.UpdateAsync(nodeId, _ => NodeCircuit.Closed, cancellationToken);
+            await heartbeats.ForgetAsync(nodeId, before, cancellationToken);
+        }
     }
 }

@@ -70,6 +70,24 @@ public sealed class ReconcileTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task What_is_kept_of_nodes_that_the_state_has_forgotten_goes_with_the_next_pass()
+    {
+        await using var plane = await StartAsync();
+        var beats = plane.Get<HeartbeatStore>();
+        var circuits = plane.Get<CircuitStore>();
+        await beats.WriteAsync("gone", [], default);
+        await circuits.UpdateAsync("gone", c => c.Failed(plane.Time.GetUtcNow()), default);
+        plane.Time.Advance(ReplicaSets.RemovedRowsStayFor + TimeSpan.FromMinutes(1));
+        await beats.WriteAsync("joining", [], default);
+
+        await plane.PassAsync();
+
+        // The state's nodes stay, however long they have been silent, and so does one whose join has got as far as its beat.
+        Assert.Equal(["joining", "n1", "n2"], (await beats.ReadAllAsync(default)).Keys.Order(StringComparer.Ordinal), StringComparer.Ordinal);
+        Assert.Empty(await circuits.ReadAllAsync(default));
+    }
+
+    [Fact]
     public async Task A_node_that_is_another_than_was_asked_for_is_told_nothing()
     {
         await using var plane = await StartAsync();
