@@ -21,6 +21,7 @@ public static class ReplicaSets
     /// <item>Copies on nodes that are no members any more are dropped.</item>
     /// <item>A channel that has fewer copies on candidates than asked for gets new ones on candidates that beat, as far as there are any. A copy on a failed or drained node does not count, and stays as evidence.</item>
     /// <item>A channel that has more copies on candidates than asked for loses the worst.</item>
+    /// <item>Of the copies on failed nodes as many stay as were asked for, those that had flushed most.</item>
     /// <item>What a replica says of itself is noted where its state changes. It never becomes <see cref="ReplicaProgress.InSync"/> by its own word.</item>
     /// <item>The rows of nodes removed longer ago than <see cref="RemovedRowsStayFor"/> are dropped.</item>
     /// </list>
@@ -84,6 +85,7 @@ public static class ReplicaSets
 
             Fill(name, replicas, leader, channel.ReplicationFactor);
             Thin(replicas, leader, channel.ReplicationFactor);
+            Forget(replicas, channel.ReplicationFactor);
             return replicas;
         }
 
@@ -103,6 +105,18 @@ public static class ReplicaSets
                 replicas.Remove(worst);
                 Spread.Dropped(worst.NodeId);
             }
+        }
+
+        // Nodes that come back under other names leave their copies behind: without a bound the state would grow until it cannot be written, and no failover either.
+        private void Forget(List<ReplicaState> replicas, int most)
+        {
+            var forgotten = replicas
+                .Where(r => State.Nodes.GetValueOrDefault(r.NodeId) is { Failed: true })
+                .OrderByDescending(r => r.FlushedLsn)
+                .ThenBy(r => r.NodeId, StringComparer.Ordinal)
+                .Skip(most)
+                .ToHashSet();
+            replicas.RemoveAll(forgotten.Contains);
         }
 
         private List<string> Counted(List<ReplicaState> replicas) => [.. replicas.Select(r => r.NodeId).Where(Candidates.Contains)];

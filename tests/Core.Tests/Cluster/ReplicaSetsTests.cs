@@ -52,6 +52,22 @@ public sealed class ReplicaSetsTests
     }
 
     [Fact]
+    public void Nodes_that_fail_and_come_back_under_other_names_for_ever_leave_no_more_copies_behind_than_were_asked_for()
+    {
+        var state = Four;
+        for (var i = 0; i < 40; i++)
+        {
+            var replica = state.Channels["ch0"].Replicas.Last(r => state.Nodes[r.NodeId].IsLive).NodeId;
+            state = ClusterMembership.Join(Fail(state, replica), $"x{i:D2}", new Uri($"http://x{i}"), null, null).State;
+            state = Repair(state, Beating([.. state.Nodes.Where(n => n.Value.IsLive).Select(n => n.Key)]));
+        }
+
+        var copies = state.Channels["ch0"].Replicas;
+        Assert.Equal(2, copies.Count(r => state.Nodes[r.NodeId].IsLive));
+        Assert.Equal(3, copies.Count(r => state.Nodes[r.NodeId].Failed));
+    }
+
+    [Fact]
     public void Nothing_goes_to_a_node_that_does_not_beat()
     {
         var failed = Fail(Four, "n2");
