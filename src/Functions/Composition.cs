@@ -32,7 +32,6 @@ internal static class Composition
         services.AddSingleton(PlacementOptions.From(configuration));
         services.AddSingleton(ReplicationOptions.From(configuration));
         services.AddSingleton(TombstoneOptions.From(configuration));
-        services.AddSingleton(ReconcileOptions.From(configuration));
 
         // Started first and stopped last: what is counted while the app stops goes out too.
         if (MetricsExport.EndpointFrom(configuration) is { } collector)
