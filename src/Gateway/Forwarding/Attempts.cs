@@ -53,7 +53,8 @@ internal sealed class Attempts : IDisposable
         var waits = waitLeft > TimeSpan.Zero;
         var limit = waitLeft + _timeout;
         var attempt = waits ? CancellationTokenSource.CreateLinkedTokenSource(ct, _stopping.Token) : CancellationTokenSource.CreateLinkedTokenSource(ct);
-        attempt.CancelAfter(limit < mostLeft ? limit : mostLeft);
+        limit = limit < mostLeft ? limit : mostLeft;
+        attempt.CancelAfter(limit > TimeSpan.Zero ? limit : TimeSpan.Zero);
 
         // What may not be sent twice is not given up for another leader: its own may still answer.
         var watch = request.IsRepeatable ? new LeaveWatch(destination, () => request.Channel is { } channel ? _routes.Find(channel) : destination, leader.Term, attempt) : null;

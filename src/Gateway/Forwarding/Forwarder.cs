@@ -70,7 +70,7 @@ internal sealed class Forwarder(
 
                 if (hint is null)
                 {
-                    await hold.TurnAsync(destination);
+                    await hold.TurnAsync(destination, leader.NodeId);
                 }
 
                 if (lane is null && request.IsAppend && request.ClientStamp is null)
@@ -85,11 +85,9 @@ internal sealed class Forwarder(
 
                 var to = hint is not null && hint.Term > leader.Term ? hint : leader;
                 hint = null;
-                if (!isFirst)
-                {
-                    hold.ThrowIfOver();
-                }
 
+                // Its turn, or its lane, may have come too late.
+                hold.ThrowIfOver();
                 var (answer, setback) = await attempts.SendAsync(request, lane?.Stamp ?? request.ClientStamp, to, destination, hold.WaitLeft, isFirst, hold.Left, aborted);
                 isFirst = false;
                 if (answer is not null)

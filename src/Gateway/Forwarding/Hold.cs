@@ -56,7 +56,8 @@ internal sealed class Hold(HeldRequests held, TimeSpan wait, TimeSpan most, Stop
         using var end = stopping.Token.IsCancellationRequested
             ? CancellationTokenSource.CreateLinkedTokenSource(aborted, change)
             : CancellationTokenSource.CreateLinkedTokenSource(aborted, change, stopping.Token);
-        end.CancelAfter(atMost < Left ? atMost.Value : Left is { Ticks: > 0 } left ? left : TimeSpan.Zero);
+        var limit = atMost is { } bound && bound < Left ? bound : Left;
+        end.CancelAfter(limit > TimeSpan.Zero ? limit : TimeSpan.Zero);
         try
         {
             await waiting(end.Token);
@@ -70,7 +71,20 @@ internal sealed class Hold(HeldRequests held, TimeSpan wait, TimeSpan most, Stop
     }
 
     /// <summary>Waits for its turn at a destination that fails; not at all at one that does not.</summary>
-    public Task TurnAsync(Destination destination) => destination.Turns.AreOpen ? Task.CompletedTask : UntilAsync(destination.Turns.WaitAsync, destination.Left);
+    public Task TurnAsync(Destination destination, string nodeId)
+    {
+        if (destination.Turns.AreOpen)
+        {
+            return Task.CompletedTask;
+        }
+
+        if (_reason.Length == 0)
+        {
+            Because($"node {nodeId} gave those before it no answer");
+        }
+
+        return UntilAsync(destination.Turns.WaitAsync, destination.Left);
+    }
 
     /// <summary>Ends the request when its time is over.</summary>
     /// <exception cref="ApiException">503, which says what was waited for.</exception>
