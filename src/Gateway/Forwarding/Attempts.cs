@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Text;
 using Baton.Core.Api;
 using Baton.Gateway.Routing;
 using Baton.Gateway.Settings;
@@ -34,6 +35,9 @@ internal sealed class Attempts : IDisposable
             AutomaticDecompression = DecompressionMethods.None,
             UseCookies = false,
             UseProxy = false,
+
+            // As this server reads them: what is not ASCII would fail here, over and over, where the node can say what is wrong with it.
+            RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
             ActivityHeadersPropagator = null,
         });
     }
@@ -88,13 +92,9 @@ internal sealed class Attempts : IDisposable
         {
             return AttemptResult.Of(RetryReason.ConnectTimeout, $"no connection to node {leader.NodeId} in time");
         }
-        catch (HttpRequestException e) when (e.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError)
-        {
-            return AttemptResult.Of(RetryReason.Refused, $"no connection to node {leader.NodeId}: {e.HttpRequestError}");
-        }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            return AttemptResult.Of(RetryReason.Reset, $"the connection to node {leader.NodeId} ended before its answer did");
+            return AttemptFault.Of(e, leader.NodeId);
         }
         finally
         {

@@ -9,8 +9,14 @@ internal enum RetryReason
     /// <summary>No connection within <c>Gateway:ConnectTimeoutMs</c>. Nothing was sent.</summary>
     ConnectTimeout,
 
+    /// <summary>The gateway itself lacks what a connection takes: sockets, ports, its network, the name service. Nothing was sent, and nothing is known of the node.</summary>
+    NoSocket,
+
     /// <summary>The connection ended before the answer did.</summary>
     Reset,
+
+    /// <summary>What came is no HTTP answer that can be read. Whoever sent it lives.</summary>
+    Unreadable,
 
     /// <summary>No answer within <c>Gateway:AttemptTimeoutMs</c>.</summary>
     AttemptTimeout,
@@ -35,14 +41,16 @@ internal static class RetryReasons
     public static bool IsUnreachable(this RetryReason reason) => reason is RetryReason.Refused or RetryReason.ConnectTimeout or RetryReason.Reset;
 
     /// <summary>Whether the node may have done what it was asked.</summary>
-    public static bool MayBeDone(this RetryReason reason) => reason is RetryReason.Reset or RetryReason.AttemptTimeout or RetryReason.RouteChanged or RetryReason.Unavailable or RetryReason.Stopping;
+    public static bool MayBeDone(this RetryReason reason) => reason is RetryReason.Reset or RetryReason.Unreadable or RetryReason.AttemptTimeout or RetryReason.RouteChanged or RetryReason.Unavailable or RetryReason.Stopping;
 
     /// <summary>Its name among the metrics.</summary>
     public static string Label(this RetryReason reason) => reason switch
     {
         RetryReason.Refused => "refused",
         RetryReason.ConnectTimeout => "connectTimeout",
+        RetryReason.NoSocket => "noSocket",
         RetryReason.Reset => "reset",
+        RetryReason.Unreadable => "unreadable",
         RetryReason.AttemptTimeout => "attemptTimeout",
         RetryReason.RouteChanged => "routeChanged",
         RetryReason.NotLeader => "notLeader",

@@ -56,9 +56,12 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
     }
 
     /// <summary>A channel is led by a node from now on.</summary>
-    public void Lead(string channel, FakeNode node, long term, long incarnation = 1) => Change(() =>
+    public void Lead(string channel, FakeNode node, long term, long incarnation = 1) => Lead(channel, node.Id, node.Address, term, incarnation);
+
+    /// <summary>The same, where the node is none of the harness.</summary>
+    public void Lead(string channel, string nodeId, Uri endpoint, long term, long incarnation = 1) => Change(() =>
     {
-        _channels[channel] = new RouteEntry(node.Address, node.Id, term, incarnation);
+        _channels[channel] = new RouteEntry(endpoint, nodeId, term, incarnation);
         _offline.Remove(channel);
     });
 
