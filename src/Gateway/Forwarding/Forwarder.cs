@@ -110,7 +110,9 @@ internal sealed class Forwarder(
     private RouteEntry? After(Setback setback, RouteEntry to, Destination destination, ForwardedRequest request)
     {
         metrics.Retried(setback.Reason);
-        if (setback.Reason.IsUnreachable())
+
+        // The node of a hint may have started anew since, elsewhere: without the number of its start the report would be against whichever runs now. The route names it in a moment.
+        if (setback.Reason.IsUnreachable() && (to.Incarnation is not null || to == destination.Leader))
         {
             reports.Unreachable(to.NodeId, to.Incarnation, setback.Detail);
         }

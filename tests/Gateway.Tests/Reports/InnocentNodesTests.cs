@@ -29,6 +29,21 @@ public sealed class InnocentNodesTests
     }
 
     [Fact]
+    public async Task A_node_that_only_a_hint_names_is_not_reported_before_the_route_says_which_of_its_starts_it_is_about()
+    {
+        await using var scene = await Scene.StartAsync();
+        await scene.Second.DownAsync();
+        scene.First.Answer = (context, _, _) => FakeNode.Refused(context, ApiErrorCode.NotLeader, leader: new LeaderHint("node-2", scene.Second.Address, 2));
+        var append = scene.Gateway.AppendAsync("ch").AppendedAsync();
+        await Eventually.HoldsAsync(() => scene.HasRetriedAsync("refused"), "the node of the hint was tried");
+        scene.Plane.Lead("ch", scene.Second, term: 2, incarnation: 7);
+        await Eventually.HoldsAsync(() => !scene.Plane.Reports.IsEmpty, "the node of the route is reported");
+        Assert.All(scene.Plane.Reports, r => Assert.Equal(("node-2", 7L), (r.NodeId, r.Report.Incarnation)));
+        await scene.Second.UpAsync();
+        await append;
+    }
+
+    [Fact]
     public async Task An_answer_that_is_no_HTTP_is_asked_for_again_and_its_sender_is_not_reported()
     {
         await using var scene = await Scene.StartAsync(("Gateway:HoldMs", "1000"));
