@@ -174,10 +174,26 @@ internal sealed class Forwarder(
         }
 
         hold.Because($"{settings.Value.ProducersPerChannel} appends to channel {channel} are under way, as many as may be (Gateway:ProducersPerChannel)");
+        return await LaneAsync(of, hold);
+    }
+
+    /// <summary>Waits for one of the lanes to be given back.</summary>
+    internal static async Task<Lane> LaneAsync(ChannelLanes lanes, Hold hold)
+    {
         while (true)
         {
             Lane? taken = null;
-            await hold.UntilAsync(async end => taken = await of.TakeAsync(end), CancellationToken.None);
+            try
+            {
+                await hold.UntilAsync(async end => taken = await lanes.TakeAsync(end), CancellationToken.None);
+            }
+            catch
+            {
+                // The client hung up at the moment in which it came: nobody else would give it back.
+                taken?.Dispose();
+                throw;
+            }
+
             if (taken is not null)
             {
                 return taken;

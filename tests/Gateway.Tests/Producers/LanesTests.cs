@@ -1,6 +1,9 @@
 using Baton.Core.Api;
+using Baton.Gateway.Forwarding;
 using Baton.Gateway.Producers;
 using Baton.Gateway.Tests.Harness;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Baton.Gateway.Tests.Producers;
 
@@ -35,6 +38,32 @@ public sealed class LanesTests
         only.Dispose();
         Assert.Equal("p-0;2", (await next.WaitAsync(TimeSpan.FromSeconds(60))).Stamp);
         Assert.Equal(1, lanes.Made);
+    }
+
+    [Fact]
+    public async Task A_lane_that_comes_at_the_moment_in_which_its_client_hangs_up_is_given_back()
+    {
+        using var host = new HostBuilder().Build();
+        var stopping = new Stopping(host.Services.GetRequiredService<IHostApplicationLifetime>(), TimeProvider.System);
+        var lanes = new ChannelLanes("p-", 1);
+        for (var i = 0; i < 1_000; i++)
+        {
+            var only = lanes.TryTake();
+            Assert.True(only is not null, $"the lane is lost after {i} clients");
+            using var aborted = new CancellationTokenSource();
+            using var hold = new Hold(new HeldRequests(10), TimeSpan.Zero, TimeSpan.FromSeconds(60), stopping, TimeProvider.System, aborted.Token);
+            var next = Forwarder.LaneAsync(lanes, hold);
+            only.Dispose();
+            await aborted.CancelAsync();
+            try
+            {
+                (await next).Dispose();
+            }
+            catch (OperationCanceledException)
+            {
+                // Mostly: the client was first.
+            }
+        }
     }
 
     [Fact]
