@@ -45,7 +45,7 @@ internal sealed class Forwarder(
 
     private async Task<NodeAnswer> AnswerAsync(ForwardedRequest request, Hold hold, CancellationToken aborted)
     {
-        var (versionAtFirst, anyNode) = (routes.Version, Random.Shared.Next());
+        var anyNode = Random.Shared.Next();
         var isFirst = true;
         RouteEntry? hint = null;
         Lane? lane = null;
@@ -57,7 +57,7 @@ internal sealed class Forwarder(
                 var destination = request.Channel is { } name ? routes.Find(name) : routes.Find(Metadata) ?? routes.AnyNode(anyNode++);
                 if (destination is null)
                 {
-                    await UnknownAsync(request.Channel, versionAtFirst, hold, newer);
+                    await UnknownAsync(request.Channel, hold, newer);
                     continue;
                 }
 
@@ -135,8 +135,8 @@ internal sealed class Forwarder(
         return null;
     }
 
-    /// <summary>Waits for a route that knows the channel; one that came since the request did, or half a second, says that it does not exist.</summary>
-    private async Task UnknownAsync(string? channel, long versionAtFirst, Hold hold, CancellationToken newer)
+    /// <summary>Waits for a route that knows the channel; half a second without one says that it does not exist. The next route alone does not: it may have been on its way when the channel was created.</summary>
+    private async Task UnknownAsync(string? channel, Hold hold, CancellationToken newer)
     {
         if (channel is not null && !VChannels.IsValidChannel(channel))
         {
@@ -150,7 +150,7 @@ internal sealed class Forwarder(
             return;
         }
 
-        if (routes.Version > versionAtFirst || hold.Elapsed >= NewsTime)
+        if (hold.Elapsed >= NewsTime)
         {
             // Looked for again: the newer route may have come since.
             if (routes.Find(channel) is null)

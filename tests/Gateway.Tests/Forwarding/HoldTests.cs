@@ -218,6 +218,27 @@ public sealed class HoldTests
     }
 
     [Fact]
+    public async Task A_channel_that_was_created_just_now_is_waited_for_beyond_a_route_that_was_made_before_it()
+    {
+        await using var scene = await Scene.StartAsync();
+        var tries = 0;
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                // Half a second is little on a machine that is busy with something else: tried until it was enough.
+                var append = scene.Gateway.AppendAsync($"new-{++tries}");
+                await Task.WhenAny(append, scene.HoldsAsync(1));
+                var version = scene.Gateway.Routes.Version;
+                scene.Plane.Wake();
+                await Eventually.HoldsAsync(() => scene.Gateway.Routes.Version > version, "a route from before the channel has come");
+                scene.Plane.Lead($"new-{tries}", scene.First, term: 1);
+                using var answer = await append;
+                return answer.StatusCode == HttpStatusCode.OK;
+            },
+            "the new channel is waited for");
+    }
+
+    [Fact]
     public async Task When_the_time_is_over_the_answer_says_what_was_waited_for()
     {
         await using var scene = await Scene.StartAsync(("Gateway:HoldMs", "300"));
