@@ -159,19 +159,23 @@ internal sealed class ControlPlaneClient
 
         using (answer)
         {
-            throw new ControlPlaneException($"{method} {path} answered {(int)answer.StatusCode}: {await DetailOfAsync(answer, ct)}", answer.StatusCode);
+            var problem = await ProblemOfAsync(answer, ct);
+            throw new ControlPlaneException($"{method} {path} answered {(int)answer.StatusCode}: {problem?.Detail ?? "no detail"}", answer.StatusCode)
+            {
+                IsConflict = answer.StatusCode == HttpStatusCode.Conflict && problem?.Code == nameof(ApiErrorCode.Conflict),
+            };
         }
     }
 
-    private static async Task<string> DetailOfAsync(HttpResponseMessage answer, CancellationToken ct)
+    private static async Task<Problem?> ProblemOfAsync(HttpResponseMessage answer, CancellationToken ct)
     {
         try
         {
-            return (await answer.Content.ReadFromJsonAsync<Problem>(BatonJson.Options, ct))?.Detail ?? "no detail";
+            return await answer.Content.ReadFromJsonAsync<Problem>(BatonJson.Options, ct);
         }
         catch (Exception e) when (e is JsonException or HttpRequestException or InvalidOperationException)
         {
-            return "no detail";
+            return null;
         }
     }
 }
@@ -181,4 +185,7 @@ internal sealed class ControlPlaneException(string message, HttpStatusCode? stat
 {
     /// <summary>The status it answered, or null when there was no answer.</summary>
     public HttpStatusCode? Status { get; } = status;
+
+    /// <summary>It is a 409 of the control plane's own, and not of something that stands before it.</summary>
+    public bool IsConflict { get; init; }
 }

@@ -1,4 +1,3 @@
-using System.Net;
 using Baton.Core.Api;
 using Baton.Node.Channels;
 using Baton.Node.Rehearsal;
@@ -155,7 +154,7 @@ internal sealed partial class Membership(
                 replicas.Follow(joined.Assignments);
                 return;
             }
-            catch (ControlPlaneException e) when (e.Status == HttpStatusCode.Conflict)
+            catch (ControlPlaneException e) when (e.IsConflict)
             {
                 // The one thing that a join conflicts with: this very process was removed.
                 await EndRemovedAsync(e.Message, ct);

@@ -55,6 +55,9 @@ internal sealed partial class ScriptedControlPlane : IAsyncDisposable
     /// <summary>While true, joins alone are answered 409.</summary>
     public bool RefusesJoins { get; set; }
 
+    /// <summary>While there is one, joins are answered with this status and no body, as by something that stands before the control plane.</summary>
+    public int? InBetween { get; set; }
+
     /// <summary>What <c>GET /api/route</c> answers.</summary>
     public RouteView Route { get; set; } = new(1, new Dictionary<string, RouteEntry>(StringComparer.Ordinal));
 
@@ -133,7 +136,14 @@ internal sealed partial class ScriptedControlPlane : IAsyncDisposable
 
             if (Removed || RefusesJoins)
             {
-                return Results.Conflict();
+                var problem = Problem.From(ApiError.Conflict($"Node '{id}' was removed from the cluster."));
+                return Results.Json(problem, BatonJson.Options, Problem.MediaType, problem.Status);
+            }
+
+            if (InBetween is { } status)
+            {
+                Interlocked.Increment(ref Refused);
+                return Results.StatusCode(status);
             }
 
             var join = (await context.Request.ReadFromJsonAsync<JoinNodeRequest>(BatonJson.Options))!;

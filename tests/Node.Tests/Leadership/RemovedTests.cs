@@ -59,6 +59,19 @@ public sealed class RemovedTests(NodeFixture fixture)
     }
 
     [Fact]
+    public async Task A_409_that_is_not_the_control_planes_own_removes_nobody()
+    {
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        plane.InBetween = 409;
+        await using var node = await TestNode.StartAsync(fixture, plane);
+        await Eventually.HoldsAsync(() => Volatile.Read(ref plane.Refused) >= 2, "it asks again");
+        Assert.False(Stopping(node));
+        plane.InBetween = null;
+        await Eventually.HoldsAsync(() => !plane.Joins.IsEmpty, "it joins");
+        Assert.Equal(0, ExitCode(node));
+    }
+
+    [Fact]
     public async Task Each_join_of_a_process_names_the_same_instance_and_each_process_another()
     {
         await using var plane = await ScriptedControlPlane.StartAsync();
