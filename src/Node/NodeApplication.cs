@@ -19,6 +19,7 @@ using Baton.Storage;
 using Baton.Storage.Replicas;
 using Baton.Storage.Wal;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node;
@@ -26,6 +27,9 @@ namespace Baton.Node;
 /// <summary>Puts a node together: settings, storage, membership, endpoints.</summary>
 internal static class NodeApplication
 {
+    /// <summary>Connections that may wait to be taken: a gateway sends all that it held at once when a channel has a new leader, and one that finds no room tries again only a second later, when the gateway takes this node for dead.</summary>
+    private const int Backlog = 4_096;
+
     /// <summary>A node that is ready to be started.</summary>
     /// <param name="args">Settings from the command line, over those of the environment.</param>
     /// <param name="configure">Last word on settings and services, for tests.</param>
@@ -37,6 +41,7 @@ internal static class NodeApplication
         AddSettings(builder);
         AddServices(builder.Services);
         configure?.Invoke(builder);
+        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.Backlog = Backlog);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             Listen(kestrel, builder.Configuration.GetSection(NodeSettings.Section).Get<NodeSettings>() ?? new NodeSettings());
