@@ -28,8 +28,8 @@ internal sealed class GatewaySettings
     /// </summary>
     public int AttemptTimeoutMs { get; set; } = 2_000;
 
-    /// <summary>Milliseconds that a connection to a node may take to be made. A node that is not reached in that time is reported, so it is longer than a busy one takes; shorter notices a host that drops packets sooner.</summary>
-    public int ConnectTimeoutMs { get; set; } = 1_000;
+    /// <summary>Milliseconds that a connection to a node may take to be made. A node that is not reached in that time is reported, so it is longer than a busy one takes, and than the second after which TCP tries again when one packet is lost; shorter notices a host that drops packets sooner.</summary>
+    public int ConnectTimeoutMs { get; set; } = 1_500;
 
     /// <summary>
     /// Bytes that the bodies of all requests under way may take together; what comes beyond waits a second and is then answered 429. A body that does not say its length counts as the longest, 8 MiB, until it has come.

@@ -1,3 +1,4 @@
+using Baton.Gateway.Settings;
 using Baton.Gateway.Tests.Harness;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
@@ -35,4 +36,8 @@ public sealed class GatewaySettingsTests
         Assert.Contains(expected, failure, StringComparison.Ordinal);
         Assert.DoesNotContain("tiny", failure, StringComparison.Ordinal);
     }
+
+    /// <summary>TCP sends the first packet of a connection again after a second. Who gave up then would report a node for one lost packet.</summary>
+    [Fact]
+    public void One_lost_packet_is_no_dead_node() => Assert.InRange(new GatewaySettings().ConnectTimeoutMs, 1_250, new GatewaySettings().AttemptTimeoutMs - 250);
 }
