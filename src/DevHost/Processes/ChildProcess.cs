@@ -128,8 +128,14 @@ public sealed class ChildProcess : IAsyncDisposable
         await _process.StandardInput.FlushAsync(cancellationToken);
     }
 
-    /// <summary>Completes when the process has ended.</summary>
-    public Task WaitForExitAsync(CancellationToken cancellationToken) => _process.WaitForExitAsync(cancellationToken);
+    /// <summary>Completes when the process has ended, and all that it printed has been read.</summary>
+    public async Task WaitForExitAsync(CancellationToken cancellationToken)
+    {
+        await _process.WaitForExitAsync(cancellationToken);
+
+        // Bounded: what it started may hold its output open.
+        await Task.WhenAny(_output, Task.Delay(OutputGrace, cancellationToken));
+    }
 
     /// <summary>SIGKILL to the process and everything it started, and waits until it is gone.</summary>
     public async Task KillAsync()

@@ -32,7 +32,12 @@ public sealed class FollowingNodesTests
 
             await cluster.StartNodeAsync(0, CancellationToken.None);
             await cluster.Client.WaitForNodesAsync(3, Patience, CancellationToken.None);
-            await FollowedAsync(cluster, producers, http, copies: 5);
+            await ClusterClient.UntilAsync(
+                "the copy that the failover has cost is made again",
+                async () => (await cluster.Client.TopologyAsync(CancellationToken.None)).Channels.All(c => c.Replicas.Count == 2),
+                Patience,
+                CancellationToken.None);
+            await FollowedAsync(cluster, producers, http, copies: 6);
 
             Assert.Equal(0, await cluster.StopNodeAsync(1, CancellationToken.None).WaitAsync(Patience));
             await FollowedAsync(cluster, producers, http, copies: null);

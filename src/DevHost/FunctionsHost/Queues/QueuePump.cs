@@ -16,6 +16,7 @@ internal sealed class QueuePump(FunctionDefinition function, QueueTrigger trigge
 
     // What one receive call of a storage queue may ask for.
     private const int MaxBatch = 32;
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan FirstBackOff = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromSeconds(5);
 
@@ -70,7 +71,13 @@ internal sealed class QueuePump(FunctionDefinition function, QueueTrigger trigge
 
     private async Task<int> TakeSlotsAsync(CancellationToken stopping)
     {
-        await _slots.Reader.ReadAsync(stopping);
+        if (!_slots.Reader.TryRead(out _))
+        {
+            // Behind: a moment later there are more, and one call asks for as many as there are. Each call costs the storage the more the longer the queue is.
+            await _slots.Reader.ReadAsync(stopping);
+            await Task.Delay(Gather, time, CancellationToken.None);
+        }
+
         var slots = 1;
         while (slots < MaxBatch && _slots.Reader.TryRead(out _))
         {
