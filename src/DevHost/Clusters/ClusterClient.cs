@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using Baton.Core.Api;
 using Baton.Core.Broadcasts;
 using Baton.Core.Operations;
@@ -32,8 +33,21 @@ public sealed class ClusterClient : IDisposable
             request.Headers.Add("x-functions-key", key);
         }
 
-        using var response = await _http.SendAsync(request, cancellationToken);
+        using var response = await SendAsync(request, cancellationToken);
         return await ApiAnswer<T>.ReadAsync(response, cancellationToken);
+    }
+
+    // The runtime lets a bare socket error through where a peer dies in the moment in which the connection is made.
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _http.SendAsync(request, cancellationToken);
+        }
+        catch (SocketException e)
+        {
+            throw new HttpRequestException(HttpRequestError.ConnectionError, e.Message, e);
+        }
     }
 
     /// <summary>A GET from the control plane.</summary>
@@ -138,7 +152,7 @@ public sealed class ClusterClient : IDisposable
     {
         using var request = new HttpRequestMessage(method, new Uri(node, path)) { Content = content };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", asControlPlane ? _secrets.ControlSecret : _secrets.ClientSecret);
-        using var response = await _http.SendAsync(request, cancellationToken);
+        using var response = await SendAsync(request, cancellationToken);
         return await ApiAnswer<T>.ReadAsync(response, cancellationToken);
     }
 

@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Functions.Settings;
@@ -112,8 +113,9 @@ internal sealed class NodeClient(HttpClient http, ClusterOptions cluster, TimePr
             var content = await response.Content.ReadAsByteArrayAsync(limit.Token);
             return response.IsSuccessStatusCode ? content : throw Refused(request, (int)response.StatusCode, content);
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException or SocketException)
         {
+            // The runtime lets the bare one through where a peer dies in the moment in which the connection is made.
             throw new NodeCallException(NodeCallFailure.Unreachable, $"{request.RequestUri}: {e.Message}", innerException: e);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Gateway.Settings;
@@ -92,8 +93,9 @@ internal sealed class ControlPlaneClient : IDisposable
         {
             answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit);
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException or SocketException)
         {
+            // The runtime lets the bare one through where a peer dies in the moment in which the connection is made.
             throw new ControlPlaneException($"{what}: {e.Message}", e);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)

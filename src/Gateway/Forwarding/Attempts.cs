@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Baton.Core.Api;
 using Baton.Gateway.Routing;
@@ -80,7 +81,7 @@ internal sealed class Attempts : IDisposable
                 return Refusal(answer, leader);
             }
         }
-        catch (Exception e) when (attempt!.IsCancellationRequested && (e is OperationCanceledException or HttpRequestException or IOException))
+        catch (Exception e) when (attempt!.IsCancellationRequested && (e is OperationCanceledException or HttpRequestException or SocketException or IOException))
         {
             // However it shows, it was this gateway that ended it, and says nothing of the node.
             ct.ThrowIfCancellationRequested();
@@ -92,7 +93,7 @@ internal sealed class Attempts : IDisposable
         {
             return AttemptResult.Of(RetryReason.ConnectTimeout, $"no connection to node {leader.NodeId} in time");
         }
-        catch (Exception e) when (e is HttpRequestException or IOException)
+        catch (Exception e) when (e is HttpRequestException or SocketException or IOException)
         {
             return AttemptFault.Of(e, leader.NodeId);
         }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Core.Replication;
@@ -156,8 +157,9 @@ internal sealed class TargetClient(TargetHttp http, CdcTaskView task, string clu
         {
             return TargetAnswer.Retry("timeout", $"no answer from {address.Authority} within {timeout.TotalMilliseconds} ms");
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException or SocketException)
         {
+            // The runtime lets the bare one through where a peer dies in the moment in which the connection is made.
             return TargetAnswer.Retry("unreachable", $"{address.Authority} cannot be reached: {e.Message}");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or NotSupportedException)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Node.Settings;
@@ -143,8 +144,9 @@ internal sealed class ControlPlaneClient
         {
             answer = await _http.SendAsync(request, limit);
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException or SocketException)
         {
+            // The runtime lets the bare one through where a peer dies in the moment in which the connection is made.
             throw new ControlPlaneException($"{method} {path} failed: {e.Message}", null, e);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
