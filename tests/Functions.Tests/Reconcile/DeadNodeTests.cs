@@ -129,7 +129,15 @@ public sealed class DeadNodeTests(AzuriteFixture azurite)
 
     private static async Task PassOverAsync(ControlPlane plane)
     {
+        var before = (await plane.PassesAsync()).Count;
         await plane.AskAsync();
+
+        // The operation of the pass before may still be what is read.
+        await Until.TrueAsync(async () =>
+        {
+            plane.Time.AdvanceToNextTimer(ProbeTimeout);
+            return (await plane.PassesAsync()).Count > before;
+        });
         await plane.PassIsOverAsync(meanwhile: () => plane.Time.AdvanceToNextTimer(ProbeTimeout));
     }
 }
