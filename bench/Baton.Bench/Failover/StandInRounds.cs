@@ -63,15 +63,15 @@ internal sealed class StandInRounds(LocalCluster cluster, Action<string> say, Ca
     {
         await using var one = await StandIn.StartAsync(cluster, "healthy-1", StandInKind.Answers, cancellationToken);
         await using var other = await StandIn.StartAsync(cluster, "healthy-2", StandInKind.Answers, cancellationToken);
-        await ClusterClient.UntilAsync(
-            "the stand-ins of before are known to be gone",
-            async () => (await cluster.Client.TopologyAsync(cancellationToken)).Nodes.All(n => n.Failed || n.NodeId == one.NodeId || n.NodeId == other.NodeId),
-            Patience,
-            cancellationToken);
 
         // A pass that began between the two joins has met the one already: it does not count, and another pair is tried.
         for (var attempt = 0; Pass.Count < rounds && attempt < 3 * rounds; attempt++)
         {
+            await ClusterClient.UntilAsync(
+                "the stand-ins of before are known to be gone",
+                async () => (await cluster.Client.TopologyAsync(cancellationToken)).Nodes.All(n => n.Failed || n.NodeId == one.NodeId || n.NodeId == other.NodeId),
+                Patience,
+                cancellationToken);
             var since = DateTimeOffset.UtcNow;
             var holes = await Task.WhenAll(HoleAsync(StandInKind.Hangs), HoleAsync(StandInKind.Drops));
             await SendRoutineAsync(1);

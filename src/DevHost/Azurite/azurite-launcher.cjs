@@ -16,4 +16,5 @@ if (collectionMinutes > 0) {
   require('azurite/dist/src/blob/utils/constants').DEFAULT_GC_INTERVAL_MS = collectionMinutes * 60000;
 }
 
+require('./small-removals.cjs');
 require('azurite/dist/src/azurite');
