@@ -66,6 +66,7 @@ internal static class Composition
         services.AddSingleton<CallbackTurns>();
         services.AddSingleton<TimelineStore>();
         services.AddSingleton<NodeFailover>();
+        services.AddSingleton<LateReports>();
         services.AddSingleton<OpenHints>();
         services.AddSingleton<FastPath>();
         services.AddSingleton<SwitchoverTarget>();

@@ -25,7 +25,8 @@ public enum FailureEvidenceKind
 /// <param name="Incarnation">The incarnation it is about, where the reporter knows; a report about an older one is void.</param>
 /// <param name="Channel">With <see cref="FailureEvidenceKind.CannotLead"/>: the channel.</param>
 /// <param name="Term">With <see cref="FailureEvidenceKind.CannotLead"/>: the term at which it cannot. Once the channel is led by another node or at another term, the report is void; so is one without.</param>
-public sealed record FailureEvidence(string NodeId, FailureEvidenceKind Kind, long? Incarnation = null, string? Channel = null, long? Term = null);
+/// <param name="HeardSince">With <see cref="FailureEvidenceKind.HeartbeatLost"/>: heartbeats of the node have come since, so that the report is void while the node is live.</param>
+public sealed record FailureEvidence(string NodeId, FailureEvidenceKind Kind, long? Incarnation = null, string? Channel = null, long? Term = null, bool HeardSince = false);
 
 /// <summary>What a report comes to.</summary>
 public enum FailoverOutcome
@@ -36,7 +37,7 @@ public enum FailoverOutcome
     /// <summary>Nothing to write: the node leads nothing and is marked failed, or removed; or it cannot lead a channel that no other node can be given.</summary>
     Unchanged,
 
-    /// <summary>The report is about an older incarnation of the node, or about a leadership that has ended: nothing to write.</summary>
+    /// <summary>The report is about an older incarnation of the node, about a silence that is over, or about a leadership that has ended: nothing to write.</summary>
     StaleEvidence,
 
     /// <summary>A suspicion within the cooldown of the last one: nothing to write unless the node's heartbeats have stopped.</summary>

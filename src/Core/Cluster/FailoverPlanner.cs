@@ -34,6 +34,12 @@ public static class FailoverPlanner
             return Nothing(FailoverOutcome.StaleEvidence, state);
         }
 
+        // Of a node that is not live, the failover may have been this very report's: its leaders and the routine message may still be owed.
+        if (evidence is { Kind: FailureEvidenceKind.HeartbeatLost, HeardSince: true } && node.IsLive)
+        {
+            return Nothing(FailoverOutcome.StaleEvidence, state);
+        }
+
         if (evidence.Kind == FailureEvidenceKind.CannotLead)
         {
             return MoveOn(state, evidence, policy);

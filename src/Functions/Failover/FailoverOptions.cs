@@ -18,6 +18,12 @@ internal sealed record FailoverOptions(TimeSpan HeartbeatTimeout, TimeSpan Suspi
     /// <summary>The defaults.</summary>
     public static FailoverOptions Default { get; } = new(TimeSpan.FromMilliseconds(3_000), FailoverPlanner.DefaultSuspicionCooldown, TimeSpan.FromMilliseconds(250));
 
+    /// <summary>
+    /// The age from which on the sweep's report is late. By then a node that lives has beaten again, some heartbeat intervals having passed; a report that is handled when it comes is far
+    /// younger. The age is the difference between two instances' clocks: where they disagree by as much, a fresh report costs one read more, or a late one is taken as fresh.
+    /// </summary>
+    public TimeSpan LateReport => HeartbeatTimeout / 2;
+
     /// <summary>Reads and checks the settings.</summary>
     /// <exception cref="InvalidSettingException">One is unfit.</exception>
     public static FailoverOptions From(IConfiguration configuration) => new(

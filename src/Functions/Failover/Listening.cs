@@ -29,12 +29,21 @@ internal sealed class Listening(FailoverOptions options, TimeProvider time)
 
     private TimeSpan Gap => options.HeartbeatTimeout / 2 > ShortestGap ? options.HeartbeatTimeout / 2 : ShortestGap;
 
+    /// <summary>When (UTC) the node was last heard of whose last kept beat is of <paramref name="kept"/>.</summary>
+    public DateTimeOffset LastHeard(string nodeId, DateTimeOffset kept)
+    {
+        lock (_lock)
+        {
+            return _heard.TryGetValue(nodeId, out var lost) && lost > kept ? lost : kept;
+        }
+    }
+
     /// <summary>From when on (UTC) the silence of a node counts whose last kept beat is of <paramref name="kept"/>.</summary>
     public DateTimeOffset SilentSince(string nodeId, DateTimeOffset kept)
     {
         lock (_lock)
         {
-            var heard = _heard.TryGetValue(nodeId, out var lost) && lost > kept ? lost : kept;
+            var heard = LastHeard(nodeId, kept);
             return heard > _since ? heard : _since;
         }
     }

@@ -14,13 +14,14 @@ internal sealed record UrgentFailoverOutputs(
     [property: ServiceBusOutput(FailoverQueues.UrgentDeadLetter, Connection = FailoverQueues.Connection)] string? DeadLetter = null);
 
 /// <summary>
-/// The fast path (<see cref="FastPath"/>), and nothing besides it: it takes no lock and shares no queue with reconciliation.
+/// The fast path (<see cref="FastPath"/>), and nothing besides it but a look at the node's heartbeat where the sweep's report is late (<see cref="LateReports"/>): it takes no lock and shares no
+/// queue with reconciliation.
 /// <para>
 /// A crash before the write: nothing has happened, and the message is delivered again. After the write: the failover stands; leaders that
 /// were not told open at their next heartbeat; the message is delivered again, finds nothing to plan, and sends the routine message.
 /// </para>
 /// </summary>
-internal sealed class UrgentFailover(FastPath fastPath, TimelineStore timeline, TimeProvider time, ILogger<UrgentFailover> logger)
+internal sealed class UrgentFailover(FastPath fastPath, LateReports lateReports, TimelineStore timeline, TimeProvider time, ILogger<UrgentFailover> logger)
 {
     /// <summary>Handles one report.</summary>
     [Function("UrgentFailover")]
@@ -41,7 +42,10 @@ internal sealed class UrgentFailover(FastPath fastPath, TimelineStore timeline, 
 
         FailoverMetrics.QueueWait.Record(Math.Max(0, (time.GetUtcNow() - message.ObservedAt).TotalSeconds));
 
-        var done = await fastPath.RunAsync(new FailureEvidence(message.NodeId, KindOf(message), message.Incarnation, message.Channel, message.Term), message.EventId, message.Reason, message.ObservedAt, cancellationToken);
+        var kind = KindOf(message);
+        var heardSince = kind == FailureEvidenceKind.HeartbeatLost && await lateReports.HeardSinceAsync(message, cancellationToken);
+        var evidence = new FailureEvidence(message.NodeId, kind, message.Incarnation, message.Channel, message.Term, heardSince);
+        var done = await fastPath.RunAsync(evidence, message.EventId, message.Reason, message.ObservedAt, cancellationToken);
         switch (done.Plan.Outcome)
         {
             case FailoverOutcome.UnknownNode:

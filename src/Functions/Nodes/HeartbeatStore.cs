@@ -68,6 +68,13 @@ internal sealed class HeartbeatStore(ControlPlaneTables tables, TimeProvider tim
         return row.HasValue ? new NodeBeat(row.Value!.GetDateTimeOffset("At")!.Value, LargeValue.Read<IReadOnlyList<HeartbeatChannel>>(row.Value!) ?? []) : null;
     }
 
+    /// <summary>When one node was last heard of (UTC), by a single attempt; null where it never was.</summary>
+    public async Task<DateTimeOffset?> ReadOnceAsync(string nodeId, CancellationToken cancellationToken)
+    {
+        var row = await tables.NodesOnce.GetEntityIfExistsAsync<TableEntity>(Partition, nodeId, select: ["PartitionKey", "RowKey", "At"], cancellationToken: cancellationToken);
+        return row.HasValue ? row.Value!.GetDateTimeOffset("At") : null;
+    }
+
     /// <summary>When every node was last heard of (UTC), by id.</summary>
     public Task<IReadOnlyDictionary<string, DateTimeOffset>> ReadAllAsync(CancellationToken cancellationToken) => ReadAllAsync(tables.Nodes, cancellationToken);
 

@@ -49,6 +49,17 @@ public sealed class FailoverPlannerTests
     }
 
     [Fact]
+    public void A_silence_that_is_over_moves_nothing_unless_the_node_was_moved_away_from_already()
+    {
+        var over = new FailureEvidence("n1", FailureEvidenceKind.HeartbeatLost, HeardSince: true);
+        var failed = Plan(Three, "n1").State;
+
+        Assert.Equal(FailoverOutcome.StaleEvidence, FailoverPlanner.Plan(Three, over, TimeSpan.Zero, Now).Outcome);
+        Assert.Equal(FailoverOutcome.Unchanged, FailoverPlanner.Plan(failed, over, TimeSpan.Zero, Now).Outcome);
+        Assert.Equal(FailoverOutcome.Planned, FailoverPlanner.Plan(Three, over with { Kind = FailureEvidenceKind.Operator }, TimeSpan.Zero, Now).Outcome);
+    }
+
+    [Fact]
     public void An_unknown_node_is_named_so() => Assert.Equal(FailoverOutcome.UnknownNode, Plan(Three, "n9").Outcome);
 
     [Fact]
