@@ -60,6 +60,7 @@ internal static class Composition
         services.AddSingleton<OperationStore>();
         services.AddSingleton<OperationStarter>();
         services.AddSingleton<OperationWait>();
+        services.AddSingleton<IGivenUp, RemovalGivenUp>();
         services.AddSingleton<TombstoneStore>();
         services.AddSingleton<BroadcastStore>();
         services.AddSingleton<LockStore>();

@@ -19,10 +19,11 @@ internal sealed class OperationSweep(
     OperationStarter starter,
     LockStore locks,
     TimelineStore timeline,
+    IEnumerable<IGivenUp> givenUp,
     TimeProvider time,
     ILogger<OperationSweep> logger)
 {
-    /// <summary>After so many attempts an operation is given up with its reason; asking for it again reopens it.</summary>
+    /// <summary>After so many attempts an operation is given up with its reason, and what it left half done is taken back (<see cref="IGivenUp"/>); asking for it again reopens it.</summary>
     public const int MaxAttempts = 20;
 
     /// <summary>
@@ -100,7 +101,8 @@ internal sealed class OperationSweep(
 
     private async Task GiveUpAsync(OperationHead head, string lost, CancellationToken cancellationToken)
     {
-        var reason = $"Given up after {MaxAttempts} attempts; the last was lost because {lost}. Ask for it again to go on.";
+        var standing = givenUp.FirstOrDefault(g => g.Kind == head.Kind) is { } work ? await work.TakeBackAsync(head.Id, cancellationToken) : null;
+        var reason = $"Given up after {MaxAttempts} attempts; the last was lost because {lost}. {(standing is null ? string.Empty : $"{standing} ")}Ask for it again to go on.";
         logger.LogError("Operation {OperationId}: {Reason}", head.Id, reason);
         await timeline.AddAsync(
             new TimelineEntry($"{head.InstanceId}-failed", TimelineKinds.OperationFailed, head.AttemptAt, $"{head.Kind} {head.Id}: {reason}", head.Id),

@@ -24,6 +24,7 @@ internal sealed record RemovalInput(string OperationId, string NodeId);
 ///          reconcile's head row
 /// (end)    FinishOperation: head row                          a running head: the next attempt finds the node removed, and ends
 /// (failed) UndrainNode: state row (not draining)              a draining node, until the next attempt has failed as well
+/// (given up, by the sweep) RemovalGivenUp: the same           a running head: the next sweep does it again
 /// </code>
 /// A failover in the middle wins. Where it gave channels back to this node, for want of another, they are moved again, <see cref="MaxRounds"/> times at most; then, as whenever it fails, the
 /// draining is taken back, so that the node is a member as before.

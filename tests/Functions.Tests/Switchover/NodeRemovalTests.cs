@@ -1,6 +1,7 @@
 using Baton.Core.Api;
 using Baton.Core.Operations;
 using Baton.Functions.Hosting;
+using Baton.Functions.Operations;
 using Baton.Functions.Reconcile;
 using Baton.Functions.Switchover;
 using Baton.Functions.Tests.Doubles;
@@ -170,6 +171,46 @@ public sealed class NodeRemovalTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task Where_its_last_write_never_wins_it_is_given_up_once_the_node_is_a_member_as_before()
+    {
+        await using var plane = await StartAsync();
+        plane.Engine.LoseAt = new Loss(nameof(RemoveMember), After: false);
+        var id = (await AskAsync(plane, "n1")).Read<OperationAccepted>().OperationId;
+        await plane.Engine.EndOfAsync($"{id}-1");
+        for (var head = await HeadAsync(plane, id); head.Attempt < OperationSweep.MaxAttempts - 1; head = await HeadAsync(plane, id))
+        {
+            await plane.Operations.NextAttemptAsync(head, "of the test", default);
+        }
+
+        // The last attempt: everybody else's write comes first.
+        var othersFirst = false;
+        plane.Storage.Refuse = call => othersFirst && call == "PUT ClusterState" ? 412 : null;
+        plane.Engine.BeforeActivity = name =>
+        {
+            othersFirst = name == nameof(RemoveMember);
+            return ConfirmAsync(plane, name);
+        };
+        plane.Time.Advance(OperationSweep.StartGrace);
+        await plane.SweepAsync();
+        await plane.Engine.EndOfAsync($"{id}-{OperationSweep.MaxAttempts}");
+
+        // And still when the node is to be put back: then the operation has not ended.
+        Assert.True((await plane.StateAsync()).Nodes["n1"].Draining);
+        await Assert.ThrowsAsync<AggregateException>(plane.SweepAsync);
+        Assert.True((await HeadAsync(plane, id)).Running);
+        othersFirst = false;
+        await plane.SweepAsync();
+
+        var operation = (await plane.Operations.ReadAsync(id, default))!;
+        Assert.Equal((OperationStatus.Failed, "Unavailable"), (operation.Status, operation.Error!.Code));
+        Assert.Contains("Too many writers change", operation.Error.Detail, StringComparison.Ordinal);
+        Assert.Contains("Node n1 is a member as before", operation.Error.Detail, StringComparison.Ordinal);
+        Assert.True((await plane.StateAsync()).Nodes["n1"].IsCandidate);
+        plane.Engine.BeforeActivity = name => ConfirmAsync(plane, name);
+        Assert.Equal(OperationStatus.Succeeded, (await RemoveAsync(plane)).Status);
+    }
+
+    [Fact]
     public async Task A_node_that_is_unknown_is_404_and_one_that_has_failed_is_removed_without_asking_it()
     {
         await using var plane = await StartAsync();
@@ -210,6 +251,8 @@ public sealed class NodeRemovalTests(AzuriteFixture azurite)
         plane.Engine.BeforeActivity = name => ConfirmAsync(plane, name);
         return plane;
     }
+
+    private static async Task<OperationHead> HeadAsync(ControlPlane plane, string id) => (await plane.Operations.ReadHeadAsync(id, default))!;
 
     private static Task ConfirmAsync(ControlPlane plane, string activity) => activity == nameof(ConfirmMoved) ? plane.BeatAllAsync() : Task.CompletedTask;
 
