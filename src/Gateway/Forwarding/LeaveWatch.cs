@@ -11,6 +11,7 @@ internal sealed class LeaveWatch : IDisposable
     private readonly Func<Destination?> _find;
     private readonly long _term;
     private readonly CancellationTokenSource _attempt;
+    private Destination? _watched;
     private CancellationTokenRegistration _registration;
     private bool _over;
 
@@ -38,7 +39,20 @@ internal sealed class LeaveWatch : IDisposable
         _registration.Unregister();
     }
 
-    private void Watch(Destination destination) => _registration = destination.Left.UnsafeRegister(static w => ((LeaveWatch)w!).Changed(), this);
+    private void Watch(Destination destination)
+    {
+        lock (_lock)
+        {
+            _watched = destination;
+            var registration = destination.Left.UnsafeRegister(static w => ((LeaveWatch)w!).Changed(), this);
+
+            // One that has been left by now has run the callback within that call, and another may be watched: its registration is the one to end.
+            if (_watched == destination)
+            {
+                _registration = registration;
+            }
+        }
+    }
 
     private void Changed()
     {
