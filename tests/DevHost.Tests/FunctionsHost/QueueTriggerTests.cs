@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Azure.Storage.Queues;
 using Baton.Core.Api;
+using Baton.DevHost.Chaos;
 using Baton.DevHost.FunctionsHost;
 using Baton.DevHost.FunctionsHost.Queues;
 using Baton.ScriptedHandler;
@@ -223,6 +224,38 @@ public sealed class QueueTriggerTests(AzuriteFixture azurite)
         await Assert.ThrowsAsync<TimeoutException>(() => host.Host.WaitForShutdownAsync(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(10)));
 
         Assert.Null(host.Host.StopReason);
+    }
+
+    [Fact]
+    public async Task A_receive_that_storage_never_answers_holds_up_the_messages_behind_it_for_seconds_only()
+    {
+        await using var hanging = await FlakyStorage.StartAsync(_storage, CancellationToken.None);
+        await using var host = await HostUnderTest.StartAsync(new TestApp().Queue("OnMessage", "orders"), _ => Task.FromResult(ScriptServer.Json("{}")), hanging.ConnectionString);
+        hanging.SwallowFor(TimeSpan.FromHours(1));
+        await HostUnderTest.UntilAsync("a receive hangs", () => hanging.Refused > 0);
+
+        // What was swallowed stays so; what comes from here on is answered.
+        hanging.SwallowFor(TimeSpan.Zero);
+        await SendAsync("orders", "{}");
+
+        await HostUnderTest.UntilAsync("the queue is empty", () => IsEmptyAsync("orders", host, calls: 1));
+    }
+
+    [Fact]
+    public async Task Messages_whose_receipt_nobody_got_are_delivered_when_their_lock_has_run_out()
+    {
+        var queue = new QueueClient(_storage, "orders");
+        await queue.CreateAsync();
+        await SendAsync("orders", "{\"n\":1}");
+
+        // As a receive whose answer is lost: the message is hidden, and nobody has it.
+        Assert.Single((await queue.ReceiveMessagesAsync(32, TimeSpan.FromSeconds(3))).Value);
+        await using var host = await HostUnderTest.StartAsync(new TestApp().Queue("OnMessage", "orders"), _ => Task.FromResult(ScriptServer.Json("{}")), _storage);
+        await SendAsync("orders", "{\"n\":2}");
+
+        await HostUnderTest.UntilAsync("the queue is empty", () => IsEmptyAsync("orders", host, calls: 2));
+        Assert.Equal([("{\"n\":1}", 2), ("{\"n\":2}", 1)], host.Script.Requests.Select(r => (Body(r), DeliveryCount(r))).Order());
+        Assert.Empty(await HostUnderTest.PeekAsync(_storage, "orders-deadletter"));
     }
 
     [Fact]

@@ -9,6 +9,12 @@ namespace Baton.DevHost.FunctionsHost.Queues;
 /// </summary>
 public sealed class LocalQueues
 {
+    /// <summary>
+    /// How long one attempt of a call may take: far above what a slow answer takes, since no call waits for messages, and far below the client's own 100 s, for which one that hangs would hold up a
+    /// queue's pump. What a receive was to bring whose answer comes later is delivered when its lock has run out; a send that is repeated may have been carried out, and then its message comes twice.
+    /// </summary>
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(5);
+
     private readonly QueueServiceClient _service;
     private readonly ConcurrentDictionary<string, LocalQueue> _queues = new(StringComparer.Ordinal);
 
@@ -19,6 +25,7 @@ public sealed class LocalQueues
         options.Retry.MaxRetries = 3;
         options.Retry.Delay = TimeSpan.FromMilliseconds(100);
         options.Retry.MaxDelay = TimeSpan.FromSeconds(1);
+        options.Retry.NetworkTimeout = CallTimeout;
         _service = new QueueServiceClient(connectionString, options);
     }
 
