@@ -1,3 +1,4 @@
+using Baton.Edge.Connections;
 using Baton.Functions.Broadcasts;
 using Baton.Functions.Cdc;
 using Baton.Functions.Channels;
@@ -76,13 +77,13 @@ internal static class Composition
     }
 
     // One client for all nodes and the whole life of the process; addresses are looked up again now and then.
-    private static HttpClient NodeHttp() => new(new SocketsHttpHandler
+    private static HttpClient NodeHttp() => new(new ConnectFaults(new SocketsHttpHandler
     {
         ConnectTimeout = NodeClient.ConnectTimeout,
         PooledConnectionLifetime = TimeSpan.FromMinutes(2),
         AllowAutoRedirect = false,
         UseProxy = false,
-    })
+    }))
     {
         // Every call has a limit of its own.
         Timeout = Timeout.InfiniteTimeSpan,

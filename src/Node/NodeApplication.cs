@@ -1,6 +1,7 @@
 using System.Net;
 using Baton.Edge.Answers;
 using Baton.Edge.Bodies;
+using Baton.Edge.Connections;
 using Baton.Edge.Hosting;
 using Baton.Node.Access;
 using Baton.Node.Broadcasts;
@@ -115,7 +116,7 @@ internal static class NodeApplication
         services.AddSingleton<NodeSecrets>();
         services.AddSingleton(s => new NodeMetrics(s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new ControlPlaneClient(
-            new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }),
+            new HttpClient(new ConnectFaults(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })),
             s.GetRequiredService<IOptions<NodeSettings>>(),
             s.GetRequiredService<IOptions<ClusterSettings>>(),
             s.GetRequiredService<IOptions<ControlPlaneSettings>>(),
@@ -132,7 +133,7 @@ internal static class NodeApplication
         services.AddSingleton<CannotLead>();
         services.AddSingleton<ChannelTable>();
         services.AddSingleton(s => new FeedClient(
-            new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan },
+            new HttpClient(new ConnectFaults(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })) { Timeout = Timeout.InfiniteTimeSpan },
             s.GetRequiredService<IOptions<NodeSettings>>(),
             s.GetRequiredService<IOptions<ClusterSettings>>(),
             s.GetRequiredService<IOptions<FollowSettings>>(),

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using Baton.DevHost.FunctionsHost.Http;
+using Baton.Edge.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http.Features;
@@ -15,7 +16,7 @@ public sealed class FlakyStorage : IAsyncDisposable
 {
     private const int BufferBytes = 64 * 1024;
     private static readonly string[] Endpoints = ["BlobEndpoint", "QueueEndpoint", "TableEndpoint"];
-    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false }) { Timeout = Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _http = new(new ConnectFaults(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false })) { Timeout = Timeout.InfiniteTimeSpan };
     private readonly List<WebApplication> _services = [];
     private Outage? _outage;
     private long _refused;

@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using Baton.Core.Api;
 using Baton.Core.Broadcasts;
 using Baton.Core.Operations;
+using Baton.Edge.Connections;
 
 namespace Baton.DevHost.Clusters;
 
@@ -12,7 +12,7 @@ namespace Baton.DevHost.Clusters;
 public sealed class ClusterClient : IDisposable
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(50);
-    private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(100) };
+    private readonly HttpClient _http = new(new ConnectFaults(new SocketsHttpHandler())) { Timeout = TimeSpan.FromSeconds(100) };
     private readonly Uri _controlPlane;
     private readonly ClusterSecrets _secrets;
 
@@ -33,21 +33,8 @@ public sealed class ClusterClient : IDisposable
             request.Headers.Add("x-functions-key", key);
         }
 
-        using var response = await SendAsync(request, cancellationToken);
+        using var response = await _http.SendAsync(request, cancellationToken);
         return await ApiAnswer<T>.ReadAsync(response, cancellationToken);
-    }
-
-    // The runtime lets a bare socket error through where a peer dies in the moment in which the connection is made.
-    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await _http.SendAsync(request, cancellationToken);
-        }
-        catch (SocketException e)
-        {
-            throw new HttpRequestException(HttpRequestError.ConnectionError, e.Message, e);
-        }
     }
 
     /// <summary>A GET from the control plane.</summary>
@@ -152,7 +139,7 @@ public sealed class ClusterClient : IDisposable
     {
         using var request = new HttpRequestMessage(method, new Uri(node, path)) { Content = content };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", asControlPlane ? _secrets.ControlSecret : _secrets.ClientSecret);
-        using var response = await SendAsync(request, cancellationToken);
+        using var response = await _http.SendAsync(request, cancellationToken);
         return await ApiAnswer<T>.ReadAsync(response, cancellationToken);
     }
 

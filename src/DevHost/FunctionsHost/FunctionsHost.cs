@@ -6,6 +6,7 @@ using Baton.DevHost.FunctionsHost.Invocations;
 using Baton.DevHost.FunctionsHost.Queues;
 using Baton.DevHost.FunctionsHost.Timers;
 using Baton.DevHost.Orchestrations;
+using Baton.Edge.Connections;
 
 namespace Baton.DevHost.FunctionsHost;
 
@@ -19,7 +20,7 @@ public sealed class FunctionsHost : IAsyncDisposable
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
     private readonly TimeProvider _time = TimeProvider.System;
-    private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false }) { Timeout = Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _http = new(new ConnectFaults(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, UseCookies = false })) { Timeout = Timeout.InfiniteTimeSpan };
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _stopAsked = new(TaskCreationOptions.RunContinuationsAsynchronously);

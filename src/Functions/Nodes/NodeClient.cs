@@ -1,5 +1,4 @@
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Functions.Settings;
@@ -113,9 +112,8 @@ internal sealed class NodeClient(HttpClient http, ClusterOptions cluster, TimePr
             var content = await response.Content.ReadAsByteArrayAsync(limit.Token);
             return response.IsSuccessStatusCode ? content : throw Refused(request, (int)response.StatusCode, content);
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException)
+        catch (HttpRequestException e)
         {
-            // The runtime lets the bare one through where a peer dies in the moment in which the connection is made.
             throw new NodeCallException(NodeCallFailure.Unreachable, $"{request.RequestUri}: {e.Message}", innerException: e);
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)

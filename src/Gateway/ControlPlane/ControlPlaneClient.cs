@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
+using Baton.Edge.Connections;
 using Baton.Gateway.Settings;
 using Microsoft.Extensions.Options;
 
@@ -19,7 +19,7 @@ internal sealed class ControlPlaneClient : IDisposable
     public ControlPlaneClient(IOptions<ControlPlaneSettings> settings)
     {
         var url = settings.Value.Url!;
-        _http = new HttpClient(new SocketsHttpHandler
+        _http = new HttpClient(new ConnectFaults(new SocketsHttpHandler
         {
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
 
@@ -27,7 +27,7 @@ internal sealed class ControlPlaneClient : IDisposable
             PooledConnectionIdleTimeout = TimeSpan.FromMinutes(2),
             ConnectTimeout = CallTimeout,
             UseCookies = false,
-        })
+        }))
         {
             BaseAddress = url.AbsolutePath.EndsWith('/') ? url : new Uri(url.AbsoluteUri + "/"),
             Timeout = Timeout.InfiniteTimeSpan,
@@ -93,9 +93,8 @@ internal sealed class ControlPlaneClient : IDisposable
         {
             answer = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit);
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException)
+        catch (HttpRequestException e)
         {
-            // The runtime lets the bare one through where a peer dies in the moment in which the connection is made.
             throw new ControlPlaneException($"{what}: {e.Message}", e);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)

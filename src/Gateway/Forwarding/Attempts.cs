@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using Baton.Core.Api;
+using Baton.Edge.Connections;
 using Baton.Gateway.Routing;
 using Baton.Gateway.Settings;
 using Microsoft.Extensions.Options;
@@ -25,7 +25,7 @@ internal sealed class Attempts : IDisposable
         _memory = new AnswerMemory(settings.Value.MaxAnswerBytesInFlight);
         _authorization = $"Bearer {cluster.Value.ClientSecret}";
         _timeout = TimeSpan.FromMilliseconds(settings.Value.AttemptTimeoutMs);
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
+        _http = new HttpMessageInvoker(new ConnectFaults(new SocketsHttpHandler
         {
             ConnectTimeout = TimeSpan.FromMilliseconds(settings.Value.ConnectTimeoutMs),
 
@@ -40,7 +40,7 @@ internal sealed class Attempts : IDisposable
             // As this server reads them: what is not ASCII would fail here, over and over, where the node can say what is wrong with it.
             RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
             ActivityHeadersPropagator = null,
-        });
+        }));
     }
 
     /// <summary>One attempt.</summary>
@@ -81,7 +81,7 @@ internal sealed class Attempts : IDisposable
                 return Refusal(answer, leader);
             }
         }
-        catch (Exception e) when (attempt!.IsCancellationRequested && (e is OperationCanceledException or HttpRequestException or SocketException or IOException))
+        catch (Exception e) when (attempt!.IsCancellationRequested && (e is OperationCanceledException or HttpRequestException or IOException))
         {
             // However it shows, it was this gateway that ended it, and says nothing of the node.
             ct.ThrowIfCancellationRequested();
@@ -93,7 +93,7 @@ internal sealed class Attempts : IDisposable
         {
             return AttemptResult.Of(RetryReason.ConnectTimeout, $"no connection to node {leader.NodeId} in time");
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException or IOException)
+        catch (Exception e) when (e is HttpRequestException or IOException)
         {
             return AttemptFault.Of(e, leader.NodeId);
         }

@@ -1,9 +1,9 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Core.Replication;
+using Baton.Edge.Connections;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Cdc;
@@ -15,14 +15,14 @@ internal sealed class TargetHttp(IOptions<CdcSettings> settings) : IDisposable
     private const int MaxAnswerBytes = 4 * 1024 * 1024;
 
     /// <summary>The client. Every call has a limit of its own.</summary>
-    public HttpClient Client { get; } = new(new SocketsHttpHandler
+    public HttpClient Client { get; } = new(new ConnectFaults(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
         UseProxy = false,
         UseCookies = false,
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
         ConnectTimeout = TimeSpan.FromMilliseconds(settings.Value.RequestTimeoutMs),
-    })
+    }))
     {
         Timeout = Timeout.InfiniteTimeSpan,
         MaxResponseContentBufferSize = MaxAnswerBytes,
@@ -157,9 +157,8 @@ internal sealed class TargetClient(TargetHttp http, CdcTaskView task, string clu
         {
             return TargetAnswer.Retry("timeout", $"no answer from {address.Authority} within {timeout.TotalMilliseconds} ms");
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException)
+        catch (HttpRequestException e)
         {
-            // The runtime lets the bare one through where a peer dies in the moment in which the connection is made.
             return TargetAnswer.Retry("unreachable", $"{address.Authority} cannot be reached: {e.Message}");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or IOException or NotSupportedException)

@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Node.Settings;
@@ -144,9 +143,8 @@ internal sealed class ControlPlaneClient
         {
             answer = await _http.SendAsync(request, limit);
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException)
+        catch (HttpRequestException e)
         {
-            // The runtime lets the bare one through where a peer dies in the moment in which the connection is made.
             throw new ControlPlaneException($"{method} {path} failed: {e.Message}", null, e);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)

@@ -1,5 +1,6 @@
 using Baton.DevHost.FunctionsHost.Apps;
 using Baton.DevHost.FunctionsHost.Handler;
+using Baton.Edge.Connections;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Baton.DevHost.Tests.Conformance;
@@ -18,7 +19,7 @@ internal sealed class HandlerUnderTest : IAsyncDisposable
         var settings = new Dictionary<string, string>(StringComparer.Ordinal);
         var app = FunctionAppReader.Read(appRoot, new AppSettings(settings), "conformance");
         var handler = HandlerGeneration.Start(app, settings, NullLogger.Instance);
-        using var http = new HttpClient();
+        using var http = new HttpClient(new ConnectFaults(new SocketsHttpHandler()));
         var started = new HandlerUnderTest(handler);
         if (await handler.WaitUntilReadyAsync(http, app.Manifest.Handler.InitializationTimeout, TimeProvider.System, CancellationToken.None))
         {

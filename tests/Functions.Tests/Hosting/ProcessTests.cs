@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Baton.Edge.Connections;
 using Baton.Functions.Hosting;
 using Baton.Testing;
 
@@ -85,7 +86,7 @@ public sealed class ProcessTests(AzuriteFixture azurite)
             ("HeartbeatSweepSchedule", "* * * * * *"),
             ("OperationSweepSchedule", "*/10 * * * * *"),
         ]);
-        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        using var client = new HttpClient(new ConnectFaults(new SocketsHttpHandler())) { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
         var started = Stopwatch.GetTimestamp();
         while (true)
         {

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Core.Cluster;
@@ -37,7 +36,7 @@ internal sealed class FeedClient(HttpClient http, IOptions<NodeSettings> node, I
             await stream.BeginAsync(assignment.Term, ct);
             return stream;
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             throw new FeedException($"the leader cannot be reached: {e.Message}", e);
         }
@@ -63,7 +62,7 @@ internal sealed class FeedClient(HttpClient http, IOptions<NodeSettings> node, I
                 throw new FeedException($"the leader answered {(int)answer.StatusCode} to a report of progress");
             }
         }
-        catch (Exception e) when (e is HttpRequestException or SocketException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             throw new FeedException($"the leader cannot be reached: {e.Message}", e);
         }
