@@ -116,7 +116,7 @@ public sealed class BatonStorage
             throw new InvalidOperationException($"Setting 'Storage:{nameof(StorageOptions.MaxConnections)}' is {maxConnections}; it must be 1 to {MostConnections}.");
         }
 
-        var handler = new SocketsHttpHandler
+        return Over(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             UseCookies = false,
@@ -126,11 +126,11 @@ public sealed class BatonStorage
             // An account that moves to another address is followed.
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
             ConnectTimeout = TimeSpan.FromSeconds(5),
-        };
-
-        // The pipeline bounds every call itself.
-        return new HttpClientTransport(new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan });
+        });
     }
+
+    /// <summary>The transport of every client. The pipeline bounds each call itself.</summary>
+    internal static HttpClientTransport Over(HttpMessageHandler connections) => new(new HttpClient(new ConnectFaults(connections)) { Timeout = Timeout.InfiniteTimeSpan });
 
     private static BlobClientOptions BlobOptions(int maxRetries, HttpPipelineTransport transport)
     {

@@ -1,7 +1,7 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Azure.Core;
-using Azure.Core.Pipeline;
 using Baton.Storage.Tables;
 
 namespace Baton.Storage.Tests.Tables;
@@ -16,7 +16,7 @@ public sealed class ScriptedService : HttpMessageHandler
 
     public TableClientOptions Options => new()
     {
-        Transport = new HttpClientTransport(new HttpClient(this, disposeHandler: false)),
+        Transport = BatonStorage.Over(this),
         Retry = { Delay = TimeSpan.FromMilliseconds(1), MaxDelay = TimeSpan.FromMilliseconds(2) },
     };
 
@@ -53,6 +53,13 @@ public sealed class ScriptedService : HttpMessageHandler
     public ScriptedService Fail(HttpRequestError error)
     {
         _answers.Enqueue(() => throw new HttpRequestException(error, "The connection failed, as scripted."));
+        return this;
+    }
+
+    /// <summary>As the runtime does where the peer dies in the moment in which the connection is made.</summary>
+    public ScriptedService FailBare()
+    {
+        _answers.Enqueue(() => throw new SocketException((int)SocketError.NotConnected));
         return this;
     }
 

@@ -106,11 +106,11 @@ public sealed class TablePipelineTests : IDisposable
     [Fact]
     public async Task A_call_that_never_left_is_sent_again()
     {
-        _service.Fail(HttpRequestError.ConnectionError).Fail(HttpRequestError.NameResolutionError).Answer(HttpStatusCode.NoContent);
+        _service.Fail(HttpRequestError.ConnectionError).Fail(HttpRequestError.NameResolutionError).FailBare().Answer(HttpStatusCode.NoContent);
 
         await Keyed().AddEntityAsync(new TableEntity("p", "r"));
 
-        Assert.Equal(3, _service.Requests.Count);
+        Assert.Equal(4, _service.Requests.Count);
     }
 
     [Fact]
