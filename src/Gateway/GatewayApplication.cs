@@ -1,4 +1,3 @@
-using System.Net;
 using Baton.Edge.Answers;
 using Baton.Edge.Bodies;
 using Baton.Edge.Hosting;
@@ -12,8 +11,6 @@ using Baton.Gateway.Settings;
 using Baton.Gateway.Status;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Gateway;
@@ -21,9 +18,6 @@ namespace Baton.Gateway;
 /// <summary>The gateway as a program: one address for clients.</summary>
 internal static partial class GatewayApplication
 {
-    /// <summary>Connections that may wait to be taken: clients that lost another gateway all come at once, and one that finds no room tries again only a second later.</summary>
-    private const int Backlog = 4_096;
-
     /// <summary>A gateway that is ready to be started.</summary>
     /// <param name="args">Settings from the command line, over those of the environment.</param>
     /// <param name="configure">Last word on settings and services, for tests.</param>
@@ -35,12 +29,10 @@ internal static partial class GatewayApplication
         AddSettings(builder);
         AddServices(builder.Services);
         configure?.Invoke(builder);
-        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.Backlog = Backlog);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        HttpDoor.Add(builder, () =>
         {
-            Listen(kestrel, builder.Configuration.GetSection(GatewaySettings.Section).Get<GatewaySettings>() ?? new GatewaySettings());
-            kestrel.Limits.MaxRequestBodySize = BodyLimits.DiscardedBytes;
-            kestrel.AddServerHeader = false;
+            var listen = builder.Configuration.GetSection(GatewaySettings.Section).Get<GatewaySettings>() ?? new GatewaySettings();
+            return (listen.ListenAddress, listen.ListenPort);
         });
 
         var app = builder.Build();
@@ -56,15 +48,6 @@ internal static partial class GatewayApplication
         app.Lifetime.ApplicationStarted.Register(() =>
             LogListening(app.Logger, app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()));
         return app;
-    }
-
-    // Runs while the application is built, before settings are checked: what cannot be listened on is left to the check, which names it.
-    private static void Listen(KestrelServerOptions kestrel, GatewaySettings settings)
-    {
-        if (IPAddress.TryParse(settings.ListenAddress, out var address) && settings.ListenPort is >= IPEndPoint.MinPort and <= IPEndPoint.MaxPort)
-        {
-            kestrel.Listen(address, settings.ListenPort);
-        }
     }
 
     private static void AddSettings(WebApplicationBuilder builder)

@@ -1,4 +1,3 @@
-using System.Net;
 using Baton.Edge.Answers;
 using Baton.Edge.Bodies;
 using Baton.Edge.Connections;
@@ -19,8 +18,6 @@ using Baton.Node.Transactions;
 using Baton.Storage;
 using Baton.Storage.Replicas;
 using Baton.Storage.Wal;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node;
@@ -28,9 +25,6 @@ namespace Baton.Node;
 /// <summary>Puts a node together: settings, storage, membership, endpoints.</summary>
 internal static class NodeApplication
 {
-    /// <summary>Connections that may wait to be taken: a gateway sends all that it held at once when a channel has a new leader, and one that finds no room tries again only a second later, when the gateway takes this node for dead.</summary>
-    private const int Backlog = 4_096;
-
     /// <summary>A node that is ready to be started.</summary>
     /// <param name="args">Settings from the command line, over those of the environment.</param>
     /// <param name="configure">Last word on settings and services, for tests.</param>
@@ -42,12 +36,10 @@ internal static class NodeApplication
         AddSettings(builder);
         AddServices(builder.Services);
         configure?.Invoke(builder);
-        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.Backlog = Backlog);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        HttpDoor.Add(builder, () =>
         {
-            Listen(kestrel, builder.Configuration.GetSection(NodeSettings.Section).Get<NodeSettings>() ?? new NodeSettings());
-            kestrel.Limits.MaxRequestBodySize = BodyLimits.DiscardedBytes;
-            kestrel.AddServerHeader = false;
+            var listen = builder.Configuration.GetSection(NodeSettings.Section).Get<NodeSettings>() ?? new NodeSettings();
+            return (listen.ListenAddress, listen.ListenPort);
         });
 
         var app = builder.Build();
@@ -68,15 +60,6 @@ internal static class NodeApplication
         app.MapFeed();
         app.MapRecovery();
         return app;
-    }
-
-    // Runs while the application is built, before settings are checked: what cannot be listened on is left to the check, which names it.
-    private static void Listen(KestrelServerOptions kestrel, NodeSettings node)
-    {
-        if (IPAddress.TryParse(node.ListenAddress, out var address) && node.ListenPort is >= IPEndPoint.MinPort and <= IPEndPoint.MaxPort)
-        {
-            kestrel.Listen(address, node.ListenPort);
-        }
     }
 
     private static void AddSettings(WebApplicationBuilder builder)

@@ -1,22 +1,10 @@
+using Baton.Edge.Hosting;
 using Baton.Node;
 using Baton.Node.Leadership;
-using Microsoft.Extensions.Options;
 
-WebApplication app;
-try
+if (await Startup.BuildAsync(() => NodeApplication.Build(args)) is not { } app)
 {
-    app = NodeApplication.Build(args);
-}
-catch (Exception e) when (e is OptionsValidationException or AggregateException or InvalidOperationException)
-{
-    // Settings are the operator's to mend: one line each, no stack.
-    IEnumerable<Exception> sections = e is AggregateException many ? many.InnerExceptions : [e];
-    foreach (var line in sections.SelectMany(s => s is OptionsValidationException wrong ? wrong.Failures : [s.Message]))
-    {
-        await Console.Error.WriteLineAsync(line);
-    }
-
-    return 2;
+    return Startup.WrongSettings;
 }
 
 await using (app)
