@@ -1,6 +1,7 @@
 using Baton.Edge.Answers;
 using Baton.Edge.Bodies;
 using Baton.Edge.Hosting;
+using Baton.Edge.Settings;
 using Baton.Gateway.Access;
 using Baton.Gateway.ControlPlane;
 using Baton.Gateway.Forwarding;
@@ -58,7 +59,7 @@ internal static partial class GatewayApplication
         services.AddOptions<ControlPlaneSettings>().BindConfiguration(ControlPlaneSettings.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<GatewaySettings>, GatewaySettingsCheck>();
         services.AddSingleton<IValidateOptions<ClusterSettings>, GatewaySettingsCheck>();
-        services.AddSingleton<IValidateOptions<ControlPlaneSettings>, GatewaySettingsCheck>();
+        services.AddSingleton<IValidateOptions<ControlPlaneSettings>, ControlPlaneSettingsCheck>();
 
         // What is held may need all of its time, and what the host gives requests and logs to end stays as it is.
         services.Configure<HostOptions>(host => host.ShutdownTimeout += TimeSpan.FromMilliseconds(builder.Configuration.GetValue($"{GatewaySettings.Section}:{nameof(GatewaySettings.HoldMs)}", new GatewaySettings().HoldMs)));

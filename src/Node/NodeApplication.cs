@@ -2,6 +2,7 @@ using Baton.Edge.Answers;
 using Baton.Edge.Bodies;
 using Baton.Edge.Connections;
 using Baton.Edge.Hosting;
+using Baton.Edge.Settings;
 using Baton.Node.Access;
 using Baton.Node.Broadcasts;
 using Baton.Node.Cdc;
@@ -70,7 +71,7 @@ internal static class NodeApplication
         services.AddOptions<ControlPlaneSettings>().BindConfiguration(ControlPlaneSettings.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<NodeSettings>, NodeSettingsCheck>();
         services.AddSingleton<IValidateOptions<ClusterSettings>, NodeSettingsCheck>();
-        services.AddSingleton<IValidateOptions<ControlPlaneSettings>, NodeSettingsCheck>();
+        services.AddSingleton<IValidateOptions<ControlPlaneSettings>, ControlPlaneSettingsCheck>();
         services.AddOptions<StorageOptions>().BindConfiguration(StorageOptions.Section).ValidateOnStart();
         services.AddOptions<WalOptions>().BindConfiguration(WalOptions.Section).ValidateOnStart();
         services.AddOptions<ReplicaLogOptions>().BindConfiguration(ReplicaLogOptions.Section).ValidateOnStart();

@@ -3,7 +3,7 @@ using System.Net;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Edge.Connections;
-using Baton.Gateway.Settings;
+using Baton.Edge.Settings;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Gateway.ControlPlane;

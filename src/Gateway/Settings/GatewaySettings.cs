@@ -64,16 +64,3 @@ internal sealed class ClusterSettings
     /// <summary>Secret of client calls; the same as on the nodes.</summary>
     public string ClientSecret { get; set; } = "";
 }
-
-/// <summary>Section <c>ControlPlane</c>: whose route is followed.</summary>
-internal sealed class ControlPlaneSettings
-{
-    /// <summary>Configuration section.</summary>
-    public const string Section = "ControlPlane";
-
-    /// <summary>Base address of the function app.</summary>
-    public Uri? Url { get; set; }
-
-    /// <summary>Function key.</summary>
-    public string Key { get; set; } = "";
-}

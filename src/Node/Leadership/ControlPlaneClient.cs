@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Baton.Core.Api;
+using Baton.Edge.Settings;
 using Baton.Node.Settings;
 using Baton.Node.Status;
 using Microsoft.Extensions.Options;

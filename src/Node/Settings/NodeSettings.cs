@@ -2,6 +2,7 @@ using System.Net;
 using Baton.Core.Api;
 using Baton.Edge.Bodies;
 using Baton.Edge.Hosting;
+using Baton.Edge.Settings;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Node.Settings;
@@ -118,25 +119,12 @@ internal sealed class ClusterSettings
     public string? ReplicationSecret { get; set; }
 }
 
-/// <summary>Section <c>ControlPlane</c>: where this node joins.</summary>
-internal sealed class ControlPlaneSettings
-{
-    /// <summary>Configuration section.</summary>
-    public const string Section = "ControlPlane";
-
-    /// <summary>Base address of the function app.</summary>
-    public Uri? Url { get; set; }
-
-    /// <summary>Function key.</summary>
-    public string Key { get; set; } = "";
-}
-
 /// <summary>Names the setting, its value (never a secret's) and the fix.</summary>
-internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValidateOptions<ClusterSettings>, IValidateOptions<ControlPlaneSettings>
+internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValidateOptions<ClusterSettings>
 {
     public ValidateOptionsResult Validate(string? name, NodeSettings options)
     {
-        List<string> wrong = [];
+        var wrong = new SettingProblems();
         if (!Names.IsValidId(options.Id))
         {
             wrong.Add($"Node:Id is \"{options.Id}\": give this node an id that matches [a-z0-9][a-z0-9._-]{{0,62}}.");
@@ -147,44 +135,37 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
             wrong.Add($"Node:Endpoint is \"{endpoint}\": give the absolute http(s) address that clients reach this node at, or leave it out.");
         }
 
-        if (!IPAddress.TryParse(options.ListenAddress, out var address))
-        {
-            wrong.Add($"Node:ListenAddress is \"{options.ListenAddress}\": give an IP address such as 127.0.0.1 or 0.0.0.0.");
-        }
-        else if (options.Endpoint is null && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)))
+        var address = wrong.CheckListenAddress("Node:ListenAddress", options.ListenAddress);
+        if (address is not null && options.Endpoint is null && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)))
         {
             wrong.Add($"Node:Endpoint is missing while Node:ListenAddress is \"{options.ListenAddress}\", which nobody can call: give the address that clients reach this node at.");
         }
 
-        CheckRange(wrong, "Node:ListenPort", options.ListenPort, 0, 65_535);
-        CheckRange(wrong, "Node:HeartbeatIntervalMs", options.HeartbeatIntervalMs, 10, 60_000);
-        CheckRange(wrong, "Node:ControlPlaneTimeoutMs", options.ControlPlaneTimeoutMs, 100, 60_000);
-        CheckRange(wrong, "Node:AckFlushTimeoutMs", options.AckFlushTimeoutMs, 100, 60_000);
-        CheckRange(wrong, "Node:SnapshotEveryRecords", options.SnapshotEveryRecords, 100, 10_000_000);
-        CheckRange(wrong, "Node:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, BodyLimits.BodyBytes, 1L << 40);
-        CheckRange(wrong, "Node:MaxWaitingReaders", options.MaxWaitingReaders, 1, 1_000_000);
-        CheckRange(wrong, "Node:MaxSnapshotsAtOnce", options.MaxSnapshotsAtOnce, 1, 1_000);
-        CheckRange(wrong, "Node:OpensAtOnce", options.OpensAtOnce, 1, 1_000);
-        CheckRange(wrong, "Node:OpenWaitMs", options.OpenWaitMs, 0, 60_000);
-        CheckRange(wrong, "Node:OpenGiveUpMs", options.OpenGiveUpMs, 10, 600_000);
-        CheckRange(wrong, "Node:DrainTimeoutMs", options.DrainTimeoutMs, 100, 600_000);
-        CheckRange(wrong, "Node:RejoinTimeoutMs", options.RejoinTimeoutMs, 1_000, 3_600_000);
-        if (options.LogFormat is not (LogOutput.Text or LogOutput.Json))
-        {
-            wrong.Add($"Node:LogFormat is \"{options.LogFormat}\": give {LogOutput.Text} or {LogOutput.Json}.");
-        }
-
+        wrong.CheckRange("Node:ListenPort", options.ListenPort, 0, 65_535);
+        wrong.CheckRange("Node:HeartbeatIntervalMs", options.HeartbeatIntervalMs, 10, 60_000);
+        wrong.CheckRange("Node:ControlPlaneTimeoutMs", options.ControlPlaneTimeoutMs, 100, 60_000);
+        wrong.CheckRange("Node:AckFlushTimeoutMs", options.AckFlushTimeoutMs, 100, 60_000);
+        wrong.CheckRange("Node:SnapshotEveryRecords", options.SnapshotEveryRecords, 100, 10_000_000);
+        wrong.CheckRange("Node:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, BodyLimits.BodyBytes, 1L << 40);
+        wrong.CheckRange("Node:MaxWaitingReaders", options.MaxWaitingReaders, 1, 1_000_000);
+        wrong.CheckRange("Node:MaxSnapshotsAtOnce", options.MaxSnapshotsAtOnce, 1, 1_000);
+        wrong.CheckRange("Node:OpensAtOnce", options.OpensAtOnce, 1, 1_000);
+        wrong.CheckRange("Node:OpenWaitMs", options.OpenWaitMs, 0, 60_000);
+        wrong.CheckRange("Node:OpenGiveUpMs", options.OpenGiveUpMs, 10, 600_000);
+        wrong.CheckRange("Node:DrainTimeoutMs", options.DrainTimeoutMs, 100, 600_000);
+        wrong.CheckRange("Node:RejoinTimeoutMs", options.RejoinTimeoutMs, 1_000, 3_600_000);
+        wrong.CheckLogFormat("Node:LogFormat", options.LogFormat);
         if (options.Capacity is { } capacity)
         {
-            CheckRange(wrong, "Node:Capacity", capacity, 1, 1_000_000);
+            wrong.CheckRange("Node:Capacity", capacity, 1, 1_000_000);
         }
 
-        return Result(wrong);
+        return wrong.Result();
     }
 
     public ValidateOptionsResult Validate(string? name, ClusterSettings options)
     {
-        List<string> wrong = [];
+        var wrong = new SettingProblems();
         if (!Names.IsValidId(options.Id))
         {
             wrong.Add($"Cluster:Id is \"{options.Id}\": give the id of the cluster that this node belongs to, matching [a-z0-9][a-z0-9._-]{{0,62}}.");
@@ -202,36 +183,12 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
             CheckReplicationSecret(wrong, options, replication);
         }
 
-        return Result(wrong);
-    }
-
-    public ValidateOptionsResult Validate(string? name, ControlPlaneSettings options)
-    {
-        List<string> wrong = [];
-        if (options.Url is null || !IsHttp(options.Url))
-        {
-            wrong.Add($"ControlPlane:Url is \"{options.Url}\": give the absolute http(s) base address of the cluster's function app.");
-        }
-
-        if (options.Key.Length == 0)
-        {
-            wrong.Add("ControlPlane:Key is empty: give a function key of the control plane.");
-        }
-
-        return Result(wrong);
+        return wrong.Result();
     }
 
     private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);
 
-    private static void CheckRange(List<string> wrong, string setting, long value, long least, long most)
-    {
-        if (value < least || value > most)
-        {
-            wrong.Add($"{setting} is {value}: give a number from {least} to {most}.");
-        }
-    }
-
-    private static void CheckSecret(List<string> wrong, string setting, string value)
+    private static void CheckSecret(SettingProblems wrong, string setting, string value)
     {
         if (value.Length < ClusterSettings.MinSecretLength)
         {
@@ -239,7 +196,7 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
         }
     }
 
-    private static void CheckReplicationSecret(List<string> wrong, ClusterSettings options, string secret)
+    private static void CheckReplicationSecret(SettingProblems wrong, ClusterSettings options, string secret)
     {
         const string Setting = "Cluster:ReplicationSecret";
         CheckSecret(wrong, Setting, secret);
@@ -253,6 +210,4 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
             wrong.Add($"{Setting} equals Cluster:ClientSecret: every client could then send records as another cluster; make them two.");
         }
     }
-
-    private static ValidateOptionsResult Result(List<string> wrong) => wrong.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(wrong);
 }

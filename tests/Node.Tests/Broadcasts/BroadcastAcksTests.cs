@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using Baton.Core.Api;
 using Baton.Core.Broadcasts;
 using Baton.Core.Wal;
+using Baton.Edge.Settings;
 using Baton.Node.Broadcasts;
 using Baton.Node.Leadership;
 using Baton.Node.Settings;

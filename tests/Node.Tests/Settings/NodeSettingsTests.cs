@@ -1,3 +1,4 @@
+using Baton.Edge.Settings;
 using Baton.Node.Settings;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
@@ -64,7 +65,7 @@ public sealed class NodeSettingsTests
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(Good()).Build();
         Assert.True(Check.Validate(null, configuration.GetSection("Node").Get<NodeSettings>()!).Succeeded);
         Assert.True(Check.Validate(null, configuration.GetSection("Cluster").Get<ClusterSettings>()!).Succeeded);
-        Assert.True(Check.Validate(null, configuration.GetSection("ControlPlane").Get<ControlPlaneSettings>()!).Succeeded);
+        Assert.True(new ControlPlaneSettingsCheck().Validate(null, configuration.GetSection("ControlPlane").Get<ControlPlaneSettings>()!).Succeeded);
     }
 
     [Theory]
