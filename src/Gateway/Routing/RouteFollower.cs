@@ -1,3 +1,4 @@
+using Baton.Edge.Retries;
 using Baton.Gateway.ControlPlane;
 using Baton.Gateway.Status;
 
@@ -17,7 +18,7 @@ internal sealed partial class RouteFollower(ControlPlaneClient controlPlane, Rou
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var pause = FirstPause;
+        var pauses = new Backoff(FirstPause, LongestPause);
         var failing = false;
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -27,7 +28,7 @@ internal sealed partial class RouteFollower(ControlPlaneClient controlPlane, Rou
             {
                 if (await PollAsync(stoppingToken) || time.GetElapsedTime(began) >= TooSoon)
                 {
-                    (pause, failing) = (FirstPause, false);
+                    (pauses, failing) = (new Backoff(FirstPause, LongestPause), false);
                     continue;
                 }
             }
@@ -53,9 +54,7 @@ internal sealed partial class RouteFollower(ControlPlaneClient controlPlane, Rou
                 failing = true;
             }
 
-            // Jitter: gateways that lost the same control plane must not come back to it together.
-            await Task.Delay(pause * (0.5 + (Random.Shared.NextDouble() / 2)), time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            await Task.Delay(pauses.Next(), time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Baton.Core.Api;
 using Baton.Core.Replication;
+using Baton.Edge.Retries;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
 

@@ -1,6 +1,6 @@
 using Baton.Core.Api;
 using Baton.Core.Replication;
-using Baton.Node.Leadership;
+using Baton.Edge.Retries;
 
 namespace Baton.Node.Cdc;
 

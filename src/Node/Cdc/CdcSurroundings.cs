@@ -1,3 +1,4 @@
+using Baton.Edge.Retries;
 using Baton.Node.Leadership;
 using Baton.Node.Status;
 using Microsoft.Extensions.Options;

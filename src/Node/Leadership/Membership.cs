@@ -1,4 +1,5 @@
 using Baton.Core.Api;
+using Baton.Edge.Retries;
 using Baton.Node.Channels;
 using Baton.Node.Rehearsal;
 using Baton.Node.Replicas;

@@ -1,6 +1,6 @@
 using Baton.Core.Api;
 using Baton.Core.Wal;
-using Baton.Node.Leadership;
+using Baton.Edge.Retries;
 using Baton.Node.Replicas.Feed;
 using Baton.Storage.Replicas;
 using Baton.Storage.Wal;

@@ -1,4 +1,4 @@
-using Baton.Node.Leadership;
+using Baton.Edge.Retries;
 using Baton.Node.Replicas.Feed;
 using Baton.Storage.Replicas;
 using Baton.Storage.Wal;

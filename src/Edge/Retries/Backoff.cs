@@ -1,7 +1,7 @@
-namespace Baton.Node.Leadership;
+namespace Baton.Edge.Retries;
 
-/// <summary>Doubling delays up to a bound, with jitter so that nodes that fail together do not come back together.</summary>
-internal sealed class Backoff(TimeSpan first, TimeSpan most)
+/// <summary>Doubling delays up to a bound, with jitter so that processes that fail together do not come back together.</summary>
+public sealed class Backoff(TimeSpan first, TimeSpan most)
 {
     private TimeSpan _next = first;
 
