@@ -1,3 +1,4 @@
+using Baton.Edge.Connections;
 using Microsoft.Extensions.Options;
 
 namespace Baton.Edge.Settings;
@@ -23,7 +24,7 @@ public sealed class ControlPlaneSettingsCheck : IValidateOptions<ControlPlaneSet
     {
         ArgumentNullException.ThrowIfNull(options);
         var wrong = new SettingProblems();
-        if (options.Url is not { IsAbsoluteUri: true } url || (url.Scheme != Uri.UriSchemeHttp && url.Scheme != Uri.UriSchemeHttps))
+        if (options.Url?.IsHttp() != true)
         {
             wrong.Add($"ControlPlane:Url is \"{options.Url}\": give the absolute http(s) base address of the cluster's function app.");
         }

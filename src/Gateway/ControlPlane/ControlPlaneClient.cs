@@ -18,7 +18,6 @@ internal sealed class ControlPlaneClient : IDisposable
 
     public ControlPlaneClient(IOptions<ControlPlaneSettings> settings)
     {
-        var url = settings.Value.Url!;
         _http = new HttpClient(new ConnectFaults(new SocketsHttpHandler
         {
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
@@ -29,7 +28,7 @@ internal sealed class ControlPlaneClient : IDisposable
             UseCookies = false,
         }))
         {
-            BaseAddress = url.AbsolutePath.EndsWith('/') ? url : new Uri(url.AbsoluteUri + "/"),
+            BaseAddress = settings.Value.Url!.AsFolder(),
             Timeout = Timeout.InfiniteTimeSpan,
         };
         _http.DefaultRequestHeaders.Add("x-functions-key", settings.Value.Key);
@@ -84,7 +83,7 @@ internal sealed class ControlPlaneClient : IDisposable
     public void Dispose() => _http.Dispose();
 
     private static bool IsWhole(RouteView route) =>
-        route.Channels is not null && route.Channels.Values.All(e => e is { NodeId: not null, Endpoint.IsAbsoluteUri: true } && (e.Endpoint.Scheme == Uri.UriSchemeHttp || e.Endpoint.Scheme == Uri.UriSchemeHttps));
+        route.Channels is not null && route.Channels.Values.All(e => e is { NodeId: not null, Endpoint: not null } && e.Endpoint.IsHttp());
 
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, string what, CancellationToken limit, CancellationToken ct)
     {

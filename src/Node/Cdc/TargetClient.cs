@@ -118,7 +118,7 @@ internal sealed class TargetClient(TargetHttp http, CdcTaskView task, string clu
         Uri? hint = null;
         var answer = await CallAsync(
             HttpMethod.Post,
-            new Uri(WithSlash(leader), $"channels/{task.TargetChannel}/replicate"),
+            new Uri(leader.AsFolder(), $"channels/{task.TargetChannel}/replicate"),
             body,
             async (answer, token) =>
             {
@@ -215,8 +215,6 @@ internal sealed class TargetClient(TargetHttp http, CdcTaskView task, string clu
     private static Uri? AddressOf(string text)
     {
         var absolute = text.Contains("://", StringComparison.Ordinal) ? text : "https://" + text;
-        return Uri.TryCreate(absolute, UriKind.Absolute, out var uri) && (uri.Scheme == Uri.UriSchemeHttps || uri.Scheme == Uri.UriSchemeHttp) ? WithSlash(uri) : null;
+        return Uri.TryCreate(absolute, UriKind.Absolute, out var uri) && uri.IsHttp() ? uri.AsFolder() : null;
     }
-
-    private static Uri WithSlash(Uri uri) => uri.AbsoluteUri.EndsWith('/') ? uri : new Uri(uri.AbsoluteUri + "/");
 }

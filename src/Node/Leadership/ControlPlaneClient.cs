@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Baton.Core.Api;
+using Baton.Edge.Connections;
 using Baton.Edge.Settings;
 using Baton.Node.Settings;
 using Baton.Node.Status;
@@ -27,8 +28,7 @@ internal sealed class ControlPlaneClient
     {
         (_http, _metrics) = (http, metrics);
         _clusterSecret = new AuthenticationHeaderValue("Bearer", cluster.Value.Secret);
-        var url = controlPlane.Value.Url!;
-        _http.BaseAddress = url.AbsolutePath.EndsWith('/') ? url : new Uri(url.AbsoluteUri + "/");
+        _http.BaseAddress = controlPlane.Value.Url!.AsFolder();
         _http.Timeout = Timeout.InfiniteTimeSpan;
         _timeout = TimeSpan.FromMilliseconds(node.Value.ControlPlaneTimeoutMs);
         _http.DefaultRequestHeaders.Add("x-functions-key", controlPlane.Value.Key);

@@ -1,6 +1,7 @@
 using System.Net;
 using Baton.Core.Api;
 using Baton.Edge.Bodies;
+using Baton.Edge.Connections;
 using Baton.Edge.Hosting;
 using Baton.Edge.Settings;
 using Microsoft.Extensions.Options;
@@ -130,7 +131,7 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
             wrong.Add($"Node:Id is \"{options.Id}\": give this node an id that matches [a-z0-9][a-z0-9._-]{{0,62}}.");
         }
 
-        if (options.Endpoint is { } endpoint && !IsHttp(endpoint))
+        if (options.Endpoint is { } endpoint && !endpoint.IsHttp())
         {
             wrong.Add($"Node:Endpoint is \"{endpoint}\": give the absolute http(s) address that clients reach this node at, or leave it out.");
         }
@@ -185,8 +186,6 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
 
         return wrong.Result();
     }
-
-    private static bool IsHttp(Uri uri) => uri.IsAbsoluteUri && (uri.Scheme == Uri.UriSchemeHttp || uri.Scheme == Uri.UriSchemeHttps);
 
     private static void CheckSecret(SettingProblems wrong, string setting, string value)
     {

@@ -4,6 +4,7 @@ using System.Net.Http.Headers;
 using System.Text.Json;
 using Baton.Core.Api;
 using Baton.Core.Cluster;
+using Baton.Edge.Connections;
 using Baton.Node.Settings;
 using Microsoft.Extensions.Options;
 
@@ -75,12 +76,8 @@ internal sealed class FeedClient(HttpClient http, IOptions<NodeSettings> node, I
         return limit;
     }
 
-    private HttpRequestMessage Request(HttpMethod method, Assignment assignment, string path)
-    {
-        var leader = assignment.LeaderEndpoint!;
-        var root = leader.AbsoluteUri.EndsWith('/') ? leader : new Uri(leader.AbsoluteUri + "/");
-        return new HttpRequestMessage(method, new Uri(root, path)) { Headers = { Authorization = new AuthenticationHeaderValue("Bearer", cluster.Value.Secret) } };
-    }
+    private HttpRequestMessage Request(HttpMethod method, Assignment assignment, string path) =>
+        new HttpRequestMessage(method, new Uri(assignment.LeaderEndpoint!.AsFolder(), path)) { Headers = { Authorization = new AuthenticationHeaderValue("Bearer", cluster.Value.Secret) } };
 }
 
 /// <summary>An open feed. One reader.</summary>
