@@ -63,10 +63,7 @@ internal static partial class GatewayApplication
 
         // What is held may need all of its time, and what the host gives requests and logs to end stays as it is.
         services.Configure<HostOptions>(host => host.ShutdownTimeout += TimeSpan.FromMilliseconds(builder.Configuration.GetValue($"{GatewaySettings.Section}:{nameof(GatewaySettings.HoldMs)}", new GatewaySettings().HoldMs)));
-        if (builder.Configuration.GetValue<bool>(StdinWatch.Setting))
-        {
-            services.AddHostedService<StdinWatch>();
-        }
+        StdinWatch.Add(services, builder.Configuration);
     }
 
     private static void AddServices(IServiceCollection services)

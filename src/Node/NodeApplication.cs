@@ -85,10 +85,7 @@ internal static class NodeApplication
 
         // Leaving is a part of stopping, and what the host gives requests and logs to end stays as it is.
         services.Configure<HostOptions>(host => host.ShutdownTimeout += TimeSpan.FromMilliseconds(builder.Configuration.GetValue($"{NodeSettings.Section}:{nameof(NodeSettings.DrainTimeoutMs)}", new NodeSettings().DrainTimeoutMs)));
-        if (builder.Configuration.GetValue<bool>(StdinWatch.Setting))
-        {
-            services.AddHostedService<StdinWatch>();
-        }
+        StdinWatch.Add(services, builder.Configuration);
     }
 
     private static void AddServices(IServiceCollection services)

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json;
 using Baton.Core.Api;
+using Baton.Edge.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -47,10 +48,7 @@ internal static class FunctionsApp
             builder.Services.TryAddScoped(type);
         }
 
-        if (builder.Configuration.GetValue<bool>(StdinWatch.Setting))
-        {
-            builder.Services.AddHostedService<StdinWatch>();
-        }
+        StdinWatch.Add(builder.Services, builder.Configuration);
 
         return builder;
     }

@@ -1,7 +1,6 @@
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using Baton.Core.Api;
+using Baton.Edge.Access;
 
 namespace Baton.Functions.Requests;
 
@@ -48,15 +47,7 @@ internal static class RequestValues
             : throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' must be a whole number from {min} to {max}.");
     }
 
-    /// <summary>Whether the request has <paramref name="secret"/> as its bearer token. Digests of equal length are compared in constant time, so that the answer's time says nothing about it.</summary>
-    public static bool HasBearer(this HttpRequest request, string? secret)
-    {
-        const string Scheme = "Bearer ";
-        var authorization = request.Headers.Authorization.ToString();
-        return secret is not null
-            && authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
-            && CryptographicOperations.FixedTimeEquals(Digest(authorization[Scheme.Length..].Trim()), Digest(secret));
-    }
-
-    private static byte[] Digest(string secret) => SHA256.HashData(Encoding.UTF8.GetBytes(secret));
+    /// <summary>Whether the request has <paramref name="secret"/> as its bearer token.</summary>
+    public static bool HasBearer(this HttpRequest request, string? secret) =>
+        secret is not null && new BearerSecret(secret).Is(BearerSecret.DigestOf(request.Headers.Authorization));
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Baton.Edge.Connections;
+using Baton.Edge.Hosting;
 using Baton.Functions.Hosting;
 using Baton.Testing;
 
