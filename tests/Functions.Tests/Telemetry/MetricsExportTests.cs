@@ -9,6 +9,7 @@ using Baton.Functions.ForcedPromotion;
 using Baton.Functions.Reconcile;
 using Baton.Functions.Settings;
 using Baton.Functions.Telemetry;
+using Baton.Node.Tests.Status;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Configuration;
@@ -56,7 +57,7 @@ public sealed partial class MetricsExportTests
         Assert.Throws<InvalidSettingException>(() => Service(("Cluster:Id", "b"), (MetricsExport.EndpointSetting, "collector:4318")));
 
     [Fact]
-    public void Every_metric_is_on_its_page_and_the_reverse()
+    public async Task Every_metric_is_on_its_page_and_the_reverse()
     {
         var code = new SortedSet<string>(StringComparer.Ordinal);
         using var listener = new MeterListener();
@@ -71,13 +72,7 @@ public sealed partial class MetricsExportTests
         RuntimeHelpers.RunClassConstructor(typeof(PromotionMetrics).TypeHandle);
         RuntimeHelpers.RunClassConstructor(typeof(ReconcileMetrics).TypeHandle);
         listener.Start();
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Functions.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        var page = File.ReadAllText(Path.Combine(folder.FullName, "docs", "metrics.md"));
+        var page = await MetricsPage.ReadAsync();
         Assert.Equal(code, Row().Matches(page).Select(m => $"{m.Groups["type"].Value} {m.Groups["name"].Value}").Order(StringComparer.Ordinal), StringComparer.Ordinal);
     }
 

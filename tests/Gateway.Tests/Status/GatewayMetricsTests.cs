@@ -18,46 +18,29 @@ public sealed partial class GatewayMetricsTests
         await scene.Gateway.AppendAsync("nothing").ProblemAsync(ApiErrorCode.NotFound);
 
         var families = await ReadAsync(scene);
-        Assert.Equal(2, Value(families, "baton_gateway_requests_total", ("code", "200")));
-        Assert.Equal(1, Value(families, "baton_gateway_requests_total", ("code", "404")));
-        Assert.Equal(3, Value(families, "baton_gateway_request_seconds_count"));
-        Assert.Equal(1, Value(families, "baton_gateway_held_seconds_count"));
-        Assert.Equal(0, Value(families, "baton_gateway_held_requests"));
-        Assert.Equal(1, Value(families, "baton_gateway_retries_total", ("reason", "unavailable")));
-        Assert.Equal(1, Value(families, "baton_gateway_route_polls_total", ("outcome", "changed")));
-        Assert.Equal(scene.Gateway.Routes.Version, Value(families, "baton_gateway_route_version"));
-        Assert.Equal(1, Value(families, "baton_gateway_route_channels"));
-        Assert.Equal(1, Value(families, "baton_gateway_producers"));
+        Assert.Equal(2, families.Value("baton_gateway_requests_total", ("code", "200")));
+        Assert.Equal(1, families.Value("baton_gateway_requests_total", ("code", "404")));
+        Assert.Equal(3, families.Value("baton_gateway_request_seconds_count"));
+        Assert.Equal(1, families.Value("baton_gateway_held_seconds_count"));
+        Assert.Equal(0, families.Value("baton_gateway_held_requests"));
+        Assert.Equal(1, families.Value("baton_gateway_retries_total", ("reason", "unavailable")));
+        Assert.Equal(1, families.Value("baton_gateway_route_polls_total", ("outcome", "changed")));
+        Assert.Equal(scene.Gateway.Routes.Version, families.Value("baton_gateway_route_version"));
+        Assert.Equal(1, families.Value("baton_gateway_route_channels"));
+        Assert.Equal(1, families.Value("baton_gateway_producers"));
     }
 
     [Fact]
     public async Task Every_family_is_in_the_page_and_the_page_names_no_other()
     {
         await using var scene = await Scene.StartAsync();
-        var page = await File.ReadAllTextAsync(Page());
+        var page = await MetricsPage.ReadAsync();
         var described = Row().Matches(page).Select(m => $"{m.Groups["name"].Value} {m.Groups["type"].Value}").ToArray();
         var printed = (await ReadAsync(scene)).Where(f => f.Name.StartsWith("baton_", StringComparison.Ordinal)).Select(f => $"{f.Name} {f.Type}");
         Assert.Equal(printed.Order(StringComparer.Ordinal), described.Order(StringComparer.Ordinal));
     }
 
     private static async Task<IReadOnlyList<PrometheusFamily>> ReadAsync(Scene scene) => PrometheusText.Parse(await scene.Gateway.MetricsAsync());
-
-    private static double Value(IReadOnlyList<PrometheusFamily> families, string name, params (string Name, string Value)[] labels) =>
-        families.SelectMany(f => f.Samples)
-            .Where(s => s.Name == name && s.Labels.Count == labels.Length && Array.TrueForAll(labels, l => s.Labels.GetValueOrDefault(l.Name) == l.Value))
-            .Select(s => s.Value)
-            .SingleOrDefault();
-
-    private static string Page()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Functions.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return Path.Combine(folder.FullName, "docs", "metrics.md");
-    }
 
     // | `name`, type | …
     [GeneratedRegex(@"^\| `(?<name>baton_gateway_[a-z_]+)`, (?<type>counter|gauge|histogram) \|", RegexOptions.Multiline | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]

@@ -23,26 +23,26 @@ public sealed partial class NodeMetricsTests(NodeFixture fixture)
         await Eventually.HoldsAsync(async () => await ValueAsync(node, "baton_node_control_plane_calls_total", ("call", "heartbeat"), ("outcome", "ok")) > 0, "a heartbeat is counted");
 
         var families = await ReadAsync(node);
-        Assert.Equal(3, Value(families, "baton_node_appends_total", ("channel", channel)));
-        Assert.Equal(4, Value(families, "baton_node_appended_records_total", ("channel", channel)));
-        Assert.Equal(3, Value(families, "baton_wal_append_seconds_count"));
-        Assert.Equal(4, Value(families, "baton_node_last_durable_lsn", ("channel", channel)));
-        Assert.Equal(1, Value(families, "baton_node_open_transactions", ("channel", channel)));
-        Assert.Equal(1, Value(families, "baton_node_channel_term", ("channel", channel)));
-        Assert.Equal(0, Value(families, "baton_node_log_queued_bytes", ("channel", channel)));
-        Assert.Equal(1, Value(families, "baton_channel_openings_total", ("outcome", "opened")));
-        Assert.Equal(1, Value(families, "baton_channel_open_seconds_count"));
-        Assert.Equal(1, Value(families, "baton_node_control_plane_calls_total", ("call", "join"), ("outcome", "ok")));
-        Assert.Equal(1, Value(families, "baton_node_incarnation"));
-        Assert.InRange(Value(families, "baton_node_last_heartbeat_age_seconds"), 0, 60);
-        Assert.Equal(2, Value(families, "baton_node_requests_total", ("route", "/channels/{channel}/messages"), ("method", "POST"), ("code", "200")));
-        Assert.Equal(2, Value(families, "baton_node_request_seconds_count", ("route", "/channels/{channel}/messages"), ("method", "POST")));
-        Assert.Equal(1, Value(families, "baton_node_requests_total", ("route", "/channels/{channel}/transactions/{id:long}/commit"), ("method", "POST"), ("code", "404")));
-        Assert.Equal(1, Value(families, "baton_node_requests_total", ("route", "none"), ("method", "none"), ("code", "404")));
-        Assert.Equal(1, Value(families, "baton_node_requests_total", ("route", "/metrics"), ("method", "GET"), ("code", "401")));
-        Assert.InRange(Value(families, "baton_node_requests_in_progress"), 1, 2);
-        Assert.InRange(Value(families, "process_resident_memory_bytes"), 1 << 20, double.MaxValue);
-        Assert.InRange(Value(families, "process_uptime_seconds"), 0, 86_400);
+        Assert.Equal(3, families.Value("baton_node_appends_total", ("channel", channel)));
+        Assert.Equal(4, families.Value("baton_node_appended_records_total", ("channel", channel)));
+        Assert.Equal(3, families.Value("baton_wal_append_seconds_count"));
+        Assert.Equal(4, families.Value("baton_node_last_durable_lsn", ("channel", channel)));
+        Assert.Equal(1, families.Value("baton_node_open_transactions", ("channel", channel)));
+        Assert.Equal(1, families.Value("baton_node_channel_term", ("channel", channel)));
+        Assert.Equal(0, families.Value("baton_node_log_queued_bytes", ("channel", channel)));
+        Assert.Equal(1, families.Value("baton_channel_openings_total", ("outcome", "opened")));
+        Assert.Equal(1, families.Value("baton_channel_open_seconds_count"));
+        Assert.Equal(1, families.Value("baton_node_control_plane_calls_total", ("call", "join"), ("outcome", "ok")));
+        Assert.Equal(1, families.Value("baton_node_incarnation"));
+        Assert.InRange(families.Value("baton_node_last_heartbeat_age_seconds"), 0, 60);
+        Assert.Equal(2, families.Value("baton_node_requests_total", ("route", "/channels/{channel}/messages"), ("method", "POST"), ("code", "200")));
+        Assert.Equal(2, families.Value("baton_node_request_seconds_count", ("route", "/channels/{channel}/messages"), ("method", "POST")));
+        Assert.Equal(1, families.Value("baton_node_requests_total", ("route", "/channels/{channel}/transactions/{id:long}/commit"), ("method", "POST"), ("code", "404")));
+        Assert.Equal(1, families.Value("baton_node_requests_total", ("route", "none"), ("method", "none"), ("code", "404")));
+        Assert.Equal(1, families.Value("baton_node_requests_total", ("route", "/metrics"), ("method", "GET"), ("code", "401")));
+        Assert.InRange(families.Value("baton_node_requests_in_progress"), 1, 2);
+        Assert.InRange(families.Value("process_resident_memory_bytes"), 1 << 20, double.MaxValue);
+        Assert.InRange(families.Value("process_uptime_seconds"), 0, 86_400);
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed partial class NodeMetricsTests(NodeFixture fixture)
         await Eventually.HoldsAsync(async () => await ValueAsync(node, "baton_channel_leadership_ends_total", ("reason", "closed")) == 1, "the close is counted");
 
         var families = await ReadAsync(node);
-        Assert.Equal(1, Value(families, "baton_channel_leadership_ends_total", ("reason", "fenced")));
+        Assert.Equal(1, families.Value("baton_channel_leadership_ends_total", ("reason", "fenced")));
         Assert.DoesNotContain(families.Single(f => f.Name == "baton_node_channel_term").Samples, s => s.Labels["channel"] == fenced);
     }
 
@@ -94,7 +94,7 @@ public sealed partial class NodeMetricsTests(NodeFixture fixture)
     {
         await using var plane = await ScriptedControlPlane.StartAsync();
         await using var node = await TestNode.StartAsync(fixture, plane);
-        var page = await File.ReadAllTextAsync(Page());
+        var page = await MetricsPage.ReadAsync();
         var described = Row().Matches(page).Select(m => $"{m.Groups["name"].Value} {m.Groups["type"].Value}").ToArray();
 
         Assert.Equal(described.Length, described.Distinct().Count());
@@ -106,24 +106,7 @@ public sealed partial class NodeMetricsTests(NodeFixture fixture)
 
     private static async Task<IReadOnlyList<PrometheusFamily>> ReadAsync(TestNode node) => PrometheusText.Parse(await node.Client.GetStringAsync("metrics"));
 
-    private static async Task<double> ValueAsync(TestNode node, string name, params (string, string)[] labels) => Value(await ReadAsync(node), name, labels);
-
-    private static double Value(IReadOnlyList<PrometheusFamily> families, string name, params (string Name, string Value)[] labels) =>
-        families.SelectMany(f => f.Samples)
-            .Where(s => s.Name == name && s.Labels.Count == labels.Length && Array.TrueForAll(labels, l => s.Labels.GetValueOrDefault(l.Name) == l.Value))
-            .Select(s => s.Value)
-            .SingleOrDefault();
-
-    private static string Page()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Functions.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return Path.Combine(folder.FullName, "docs", "metrics.md");
-    }
+    private static async Task<double> ValueAsync(TestNode node, string name, params (string, string)[] labels) => (await ReadAsync(node)).Value(name, labels);
 
     // | `name` | type | …
     [GeneratedRegex(@"^\| `(?<name>[a-z_]+)` \| (?<type>counter|gauge|histogram) \|", RegexOptions.Multiline | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]

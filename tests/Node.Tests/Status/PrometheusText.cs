@@ -47,6 +47,13 @@ internal static partial class PrometheusText
         return families;
     }
 
+    /// <summary>What the sample with exactly these labels says; 0 where there is none.</summary>
+    public static double Value(this IReadOnlyList<PrometheusFamily> families, string name, params (string Name, string Value)[] labels) =>
+        families.SelectMany(f => f.Samples)
+            .Where(s => s.Name == name && s.Labels.Count == labels.Length && Array.TrueForAll(labels, l => s.Labels.GetValueOrDefault(l.Name) == l.Value))
+            .Select(s => s.Value)
+            .SingleOrDefault();
+
     private static PrometheusSample Sample(PrometheusFamily family, string line)
     {
         var match = SampleLine().Match(line);
