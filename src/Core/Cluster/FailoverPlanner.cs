@@ -85,24 +85,36 @@ public static class FailoverPlanner
             return Nothing(FailoverOutcome.StaleEvidence, state);
         }
 
-        var others = Placement.Eligible(state).Where(n => !IsOn(n, evidence.NodeId)).ToList();
-        if (others.Count == 0)
+        var live = Placement.Live(state);
+        if (live.All(n => IsOn(n, evidence.NodeId)))
         {
             return Nothing(FailoverOutcome.Unchanged, state);
         }
 
-        // Once every node has declined, the first that did is asked again: what kept it from leading may be over.
         List<string> declined = [.. (channel.Declined ?? []).Where(n => state.Nodes.ContainsKey(n) && !IsOn(n, evidence.NodeId)), evidence.NodeId];
-        while (others.TrueForAll(n => declined.Contains(n, StringComparer.Ordinal)))
-        {
-            declined.RemoveAt(0);
-        }
-
-        var leader = LeaderMoves.Choose(state, [new(evidence.Channel, channel)], policy, declined)[evidence.Channel];
+        var eligible = NextToAsk(declined, Placement.Candidates(state), live);
+        var leader = LeaderMoves.Choose(state, [new(evidence.Channel, channel)], policy, [eligible])[evidence.Channel];
         var moved = Placement.Lead(channel, leader) with { Declined = declined };
         var channels = new Dictionary<string, ChannelState>(state.Channels, StringComparer.Ordinal) { [evidence.Channel] = moved };
         return new FailoverPlan(
             FailoverOutcome.Planned, state with { Version = state.Version + 1, Channels = channels }, [new LeaderMove(evidence.Channel, evidence.NodeId, leader, moved.Term)]);
+    }
+
+    // Who has not declined: the candidates, else those that are being drained, since they live. Once all have, the first that did is asked again: what kept it from leading may be over.
+    private static string[] NextToAsk(List<string> declined, IReadOnlyList<string> candidates, IReadOnlyList<string> live)
+    {
+        while (true)
+        {
+            var asked = declined.ToHashSet(StringComparer.Ordinal);
+            string[] next = [.. candidates.Where(n => !asked.Contains(n))];
+            next = next.Length > 0 ? next : [.. live.Where(n => !asked.Contains(n))];
+            if (next.Length > 0)
+            {
+                return next;
+            }
+
+            declined.RemoveAt(0);
+        }
     }
 
     // The entry stays: how far the node had got is evidence for whoever rebuilds it.

@@ -11,17 +11,30 @@ internal static class LeaderMoves
     /// <param name="state">The state, in which the nodes to move away from are no candidates any more.</param>
     /// <param name="wanting">Channels by name, in the order of plans. What they lead to now does not count.</param>
     /// <param name="policy">See <see cref="LeaderPolicy"/>.</param>
-    /// <param name="except">Nodes that are not to be chosen.</param>
-    public static IReadOnlyDictionary<string, string> Choose(ClusterState state, IReadOnlyList<KeyValuePair<string, ChannelState>> wanting, LeaderPolicy policy, IReadOnlyCollection<string>? except = null)
+    public static IReadOnlyDictionary<string, string> Choose(ClusterState state, IReadOnlyList<KeyValuePair<string, ChannelState>> wanting, LeaderPolicy policy)
     {
-        var nodes = Placement.Eligible(state).Except(except ?? [], StringComparer.Ordinal).ToArray();
-        if (nodes.Length == 0 || wanting.Count == 0)
-        {
-            return new Dictionary<string, string>(StringComparer.Ordinal);
-        }
+        string[] nodes = [.. Placement.Eligible(state)];
+        int[] all = [.. Enumerable.Range(0, nodes.Length)];
+        return nodes.Length == 0 || wanting.Count == 0
+            ? new Dictionary<string, string>(StringComparer.Ordinal)
+            : Choose(state, wanting, policy, nodes, [.. wanting.Select(c => Placement.BestCandidates(c.Value, nodes) is { } best ? IndexesOf(best, nodes) : all)]);
+    }
 
-        var all = Enumerable.Range(0, nodes.Length).ToArray();
-        var candidates = wanting.Select(c => Placement.BestCandidates(c.Value, nodes) is { } best ? IndexesOf(best, nodes) : all).ToList();
+    /// <summary>The same where not every channel may be given to every node.</summary>
+    /// <param name="state">The state.</param>
+    /// <param name="wanting">Channels by name, in the order of plans. What they lead to now does not count.</param>
+    /// <param name="policy">See <see cref="LeaderPolicy"/>.</param>
+    /// <param name="eligible">For each of <paramref name="wanting"/> the live nodes that it may be given to, at least one, in ordinal order.</param>
+    public static IReadOnlyDictionary<string, string> Choose(
+        ClusterState state, IReadOnlyList<KeyValuePair<string, ChannelState>> wanting, LeaderPolicy policy, IReadOnlyList<string[]> eligible)
+    {
+        string[] nodes = [.. Placement.Live(state)];
+        return Choose(state, wanting, policy, nodes, [.. wanting.Zip(eligible, (c, e) => IndexesOf(Placement.BestCandidates(c.Value, e) ?? e, nodes))]);
+    }
+
+    private static Dictionary<string, string> Choose(
+        ClusterState state, IReadOnlyList<KeyValuePair<string, ChannelState>> wanting, LeaderPolicy policy, string[] nodes, List<int[]> candidates)
+    {
         var load = LoadBesides(state, wanting, nodes);
         if (policy == LeaderPolicy.PreferCoordinator && Coordinator(state, wanting, candidates, load, nodes) is { } coordinator)
         {

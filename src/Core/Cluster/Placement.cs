@@ -7,12 +7,16 @@ internal static class Placement
     public static IReadOnlyList<string> Candidates(ClusterState state) =>
         [.. state.Nodes.Where(n => n.Value.IsCandidate).Select(n => n.Key).Order(StringComparer.Ordinal)];
 
+    /// <summary>Ids of nodes that serve what they lead, in order: the candidates, and those that are being drained.</summary>
+    public static IReadOnlyList<string> Live(ClusterState state) =>
+        [.. state.Nodes.Where(n => n.Value.IsLive).Select(n => n.Key).Order(StringComparer.Ordinal)];
+
     /// <summary>
     /// Ids of nodes that may be given leaderships, in order: the candidates; where there is none, the nodes that are being drained, since they live: a channel is offline only where
     /// no node is left.
     /// </summary>
     public static IReadOnlyList<string> Eligible(ClusterState state) =>
-        Candidates(state) is { Count: > 0 } candidates ? candidates : [.. state.Nodes.Where(n => n.Value.IsLive).Select(n => n.Key).Order(StringComparer.Ordinal)];
+        Candidates(state) is { Count: > 0 } candidates ? candidates : Live(state);
 
     /// <summary>The channels in creation order, which is the order of every plan.</summary>
     public static IEnumerable<KeyValuePair<string, ChannelState>> InOrder(IEnumerable<KeyValuePair<string, ChannelState>> channels) =>

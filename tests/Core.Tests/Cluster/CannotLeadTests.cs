@@ -53,6 +53,34 @@ public sealed class CannotLeadTests
     }
 
     [Fact]
+    public void A_node_that_is_being_drained_leads_rather_than_one_that_says_that_it_cannot()
+    {
+        var others = Draining(Three, "n2", "n3");
+
+        Assert.Equal([new LeaderMove("ch0", "n1", "n3", 5)], Decline(others, "n1", "ch0", 4).Moves);
+        Assert.Equal([new LeaderMove("ch1", "n1", "n2", 3)], Decline(others, "n1", "ch1", 2).Moves);
+
+        // Not where there is a candidate that has not been asked, be it worse.
+        Assert.Equal([new LeaderMove("ch0", "n1", "n2", 5)], Decline(Draining(Three, "n3"), "n1", "ch0", 4).Moves);
+        Assert.Equal([new LeaderMove("ch0", "n1", "n3", 5)], Decline(Draining(Three, "n1", "n2"), "n1", "ch0", 4).Moves);
+    }
+
+    [Fact]
+    public void A_node_that_is_being_drained_is_asked_before_one_is_asked_again()
+    {
+        var state = Draining(States.Of(["n1", "n2", "n3"], ("ch0", States.Led("n1", 1))), "n3");
+
+        var asked = new List<string>();
+        for (var i = 0; i < 6; i++)
+        {
+            state = Decline(state, state.Channels["ch0"].Leader!, "ch0", state.Channels["ch0"].Term).State;
+            asked.Add(state.Channels["ch0"].Leader!);
+        }
+
+        Assert.Equal(["n2", "n3", "n1", "n2", "n3", "n1"], asked);
+    }
+
+    [Fact]
     public void A_channel_does_not_go_to_and_fro_between_two_that_cannot_while_a_third_has_not_been_asked()
     {
         // n4 leads so many that the load never speaks for it.
@@ -78,4 +106,9 @@ public sealed class CannotLeadTests
         Assert.Null(FailoverPlanner.Plan(declined, new FailureEvidence("n3", FailureEvidenceKind.HeartbeatLost), TimeSpan.Zero, Now).State.Channels["ch0"].Declined);
         Assert.Null(Switchover.Move(declined, "ch0", "n1").State.Channels["ch0"].Declined);
     }
+
+    private static ClusterState Draining(ClusterState state, params string[] nodes) => state with
+    {
+        Nodes = state.Nodes.ToDictionary(n => n.Key, n => n.Value with { Draining = nodes.Contains(n.Key, StringComparer.Ordinal) }, StringComparer.Ordinal),
+    };
 }

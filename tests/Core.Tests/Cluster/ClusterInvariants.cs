@@ -17,8 +17,8 @@ public sealed class ClusterInvariants
             || leader == before.Channels[c.Key].Leader
             || after.Nodes[leader].IsCandidate
 
-            // The one that says that it cannot lead is no choice.
-            || !after.Nodes.Any(n => n.Value.IsCandidate && n.Key != before.Channels[c.Key].Leader)));
+            // Those that say that they cannot lead are no choice.
+            || after.Nodes.All(n => !n.Value.IsCandidate || n.Key == before.Channels[c.Key].Leader || before.Channels[c.Key].Declined?.Contains(n.Key, StringComparer.Ordinal) == true)));
 
     [Fact]
     public void TRAP5_A_channel_is_offline_only_while_no_node_lives() => ClusterStories.Always((_, _, _, after) =>
