@@ -179,13 +179,12 @@ public sealed record Assignment(string Channel, string Role, long Term, Uri? Lea
 /// <param name="ObservedBy">Who observed it.</param>
 /// <param name="EventId">Its id: the same again changes nothing.</param>
 /// <param name="Incarnation">The incarnation it is about, where the reporter knows.</param>
-/// <param name="Channel">The one channel that the node cannot lead, although it lives; absent where the node itself is gone.</param>
-/// <param name="Term">With <paramref name="Channel"/>: the term at which it cannot.</param>
-public sealed record NodeFailedRequest(string Reason, string? ObservedBy = null, string? EventId = null, long? Incarnation = null, string? Channel = null, long? Term = null);
+/// <param name="Leaderships">The channels that the node cannot lead, although it lives, each with the term at which it cannot (<see cref="Api.Leaderships"/>); absent where the node itself is gone.</param>
+public sealed record NodeFailedRequest(string Reason, string? ObservedBy = null, string? EventId = null, long? Incarnation = null, IReadOnlyList<ChannelAtTerm>? Leaderships = null);
 
 /// <summary>Body of queue <c>urgent-failover</c>: a <see cref="NodeFailedRequest"/> about a node, with the time it came.</summary>
 public sealed record UrgentFailoverMessage(
-    string EventId, string NodeId, string Reason, DateTimeOffset ObservedAt, long? Incarnation = null, string? ObservedBy = null, string? Channel = null, long? Term = null);
+    string EventId, string NodeId, string Reason, DateTimeOffset ObservedAt, long? Incarnation = null, string? ObservedBy = null, IReadOnlyList<ChannelAtTerm>? Leaderships = null);
 
 /// <summary>Body of queue <c>routine-reconcile</c>.</summary>
 public sealed record RoutineReconcileMessage(string EventId, string Reason, DateTimeOffset RequestedAt, ReconcileScope? Scope = null);

@@ -98,7 +98,7 @@ public sealed record OpenChannelsRequest(IReadOnlyList<ChannelAtTerm> Channels);
 /// <param name="News">How many of the channels the node had not seen at their terms, and was not about to open: it opens these now.</param>
 public sealed record OpenChannelsResponse(int News);
 
-/// <summary>A channel, to be led at a term.</summary>
+/// <summary>A channel at a term: to be led there, or that cannot be.</summary>
 public sealed record ChannelAtTerm(string Channel, long Term);
 
 /// <summary><c>POST /channels/{ch}/close</c>: control plane only. Closes if open at this term or below.</summary>

@@ -1,3 +1,5 @@
+using Baton.Core.Api;
+
 namespace Baton.Core.Cluster;
 
 /// <summary>Where evidence against a node comes from.</summary>
@@ -15,7 +17,7 @@ public enum FailureEvidenceKind
     /// <summary>It says itself that it is about to stop. No suspicion, so no cooldown: it joins again as any other.</summary>
     Leaving,
 
-    /// <summary>It lives, and says itself that it cannot lead one channel: storage does not answer it, or its disk is full. Only that channel moves; the node is not marked failed, and no cooldown begins.</summary>
+    /// <summary>It lives, and says itself that it cannot lead some channels: storage does not answer it, or its disk is full. Only these move; the node is not marked failed, and no cooldown begins.</summary>
     CannotLead,
 }
 
@@ -23,10 +25,11 @@ public enum FailureEvidenceKind
 /// <param name="NodeId">The node.</param>
 /// <param name="Kind">Where the report comes from.</param>
 /// <param name="Incarnation">The incarnation it is about, where the reporter knows; a report about an older one is void.</param>
-/// <param name="Channel">With <see cref="FailureEvidenceKind.CannotLead"/>: the channel.</param>
-/// <param name="Term">With <see cref="FailureEvidenceKind.CannotLead"/>: the term at which it cannot. Once the channel is led by another node or at another term, the report is void; so is one without.</param>
+/// <param name="Leaderships">
+/// With <see cref="FailureEvidenceKind.CannotLead"/>: the channels, each with the term at which it cannot. Once a channel is led by another node or at another term, that entry is void; a report of nothing else is too.
+/// </param>
 /// <param name="HeardSince">With <see cref="FailureEvidenceKind.HeartbeatLost"/>: heartbeats of the node have come since, so that the report is void while the node is live.</param>
-public sealed record FailureEvidence(string NodeId, FailureEvidenceKind Kind, long? Incarnation = null, string? Channel = null, long? Term = null, bool HeardSince = false);
+public sealed record FailureEvidence(string NodeId, FailureEvidenceKind Kind, long? Incarnation = null, IReadOnlyList<ChannelAtTerm>? Leaderships = null, bool HeardSince = false);
 
 /// <summary>What a report comes to.</summary>
 public enum FailoverOutcome
@@ -34,10 +37,10 @@ public enum FailoverOutcome
     /// <summary>The new state is to be written.</summary>
     Planned,
 
-    /// <summary>Nothing to write: the node leads nothing and is marked failed, or removed; or it cannot lead a channel that no other node can be given.</summary>
+    /// <summary>Nothing to write: the node leads nothing and is marked failed, or removed; or it cannot lead channels that no other node can be given.</summary>
     Unchanged,
 
-    /// <summary>The report is about an older incarnation of the node, about a silence that is over, or about a leadership that has ended: nothing to write.</summary>
+    /// <summary>The report is about an older incarnation of the node, about a silence that is over, or about leaderships that have all ended: nothing to write.</summary>
     StaleEvidence,
 
     /// <summary>A suspicion within the cooldown of the last one: nothing to write unless the node's heartbeats have stopped.</summary>

@@ -1,3 +1,5 @@
+using Baton.Core.Api;
+
 namespace Baton.Core.Cluster;
 
 /// <summary>
@@ -10,7 +12,7 @@ public static class FailoverPlanner
     public static TimeSpan DefaultSuspicionCooldown { get; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// The new leader and next term of every channel that the reported node leads, or of the one that it says it cannot lead. Each goes to one of its best candidates; among equals, by
+    /// The new leader and next term of every channel that the reported node leads, or of those that it says it cannot lead. Each goes to one of its best candidates; among equals, by
     /// <paramref name="policy"/>, and so that the plan as a whole leaves the load as even as it can be. The same input gives the same plan; planning again on the planned state changes nothing.
     /// </summary>
     /// <param name="state">The state as read.</param>
@@ -77,10 +79,12 @@ public static class FailoverPlanner
         return new FailoverPlan(FailoverOutcome.Planned, state with { Version = state.Version + 1, Channels = channels }, moves);
     }
 
-    // The node keeps the rest of what it leads, and stays where it is where there is no other: an attempt that may succeed yet is better than none.
+    // The node keeps the rest of what it leads, and all of it where there is no other: an attempt that may succeed yet is better than none.
     private static FailoverPlan MoveOn(ClusterState state, FailureEvidence evidence, LeaderPolicy policy)
     {
-        if (evidence.Channel is null || !state.Channels.TryGetValue(evidence.Channel, out var channel) || !IsOn(channel.Leader, evidence.NodeId) || channel.Term != evidence.Term)
+        var said = (evidence.Leaderships ?? []).ToHashSet();
+        var led = Placement.InOrder(state.Channels.Where(c => IsOn(c.Value.Leader, evidence.NodeId) && said.Contains(new ChannelAtTerm(c.Key, c.Value.Term)))).ToList();
+        if (led.Count == 0)
         {
             return Nothing(FailoverOutcome.StaleEvidence, state);
         }
@@ -91,16 +95,25 @@ public static class FailoverPlanner
             return Nothing(FailoverOutcome.Unchanged, state);
         }
 
-        List<string> declined = [.. (channel.Declined ?? []).Where(n => state.Nodes.ContainsKey(n) && !IsOn(n, evidence.NodeId)), evidence.NodeId];
-        var eligible = NextToAsk(declined, Placement.Candidates(state), live);
-        var leader = LeaderMoves.Choose(state, [new(evidence.Channel, channel)], policy, [eligible])[evidence.Channel];
-        var moved = Placement.Lead(channel, leader) with { Declined = declined };
-        var channels = new Dictionary<string, ChannelState>(state.Channels, StringComparer.Ordinal) { [evidence.Channel] = moved };
-        return new FailoverPlan(
-            FailoverOutcome.Planned, state with { Version = state.Version + 1, Channels = channels }, [new LeaderMove(evidence.Channel, evidence.NodeId, leader, moved.Term)]);
+        var candidates = Placement.Candidates(state);
+        List<List<string>> declined = [.. led.Select(c => Declined(state, c.Value, evidence.NodeId))];
+        var leaders = LeaderMoves.Choose(state, led, policy, [.. declined.Select(d => NextToAsk(d, candidates, live))]);
+        var channels = new Dictionary<string, ChannelState>(state.Channels, StringComparer.Ordinal);
+        var moves = new List<LeaderMove>();
+        foreach (var ((name, channel), by) in led.Zip(declined))
+        {
+            channels[name] = Placement.Lead(channel, leaders[name]) with { Declined = by };
+            moves.Add(new LeaderMove(name, evidence.NodeId, leaders[name], channels[name].Term));
+        }
+
+        return new FailoverPlan(FailoverOutcome.Planned, state with { Version = state.Version + 1, Channels = channels }, moves);
     }
 
-    // Who has not declined: the candidates, else those that are being drained, since they live. Once all have, the first that did is asked again: what kept it from leading may be over.
+    private static List<string> Declined(ClusterState state, ChannelState channel, string by) =>
+        [.. (channel.Declined ?? []).Where(n => state.Nodes.ContainsKey(n) && !IsOn(n, by)), by];
+
+    // Who has not declined: the candidates, else those that are being drained, since they live. Once all have, the first that did is struck off and asked again: what kept it from
+    // leading may be over.
     private static string[] NextToAsk(List<string> declined, IReadOnlyList<string> candidates, IReadOnlyList<string> live)
     {
         while (true)

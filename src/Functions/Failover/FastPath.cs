@@ -18,7 +18,7 @@ internal sealed record FastPathDone(FailoverPlan Plan, string? Reconcile);
 /// </summary>
 internal sealed class FastPath(NodeFailover failover, OpenHints hints, TimeProvider time, ILogger<FastPath> logger)
 {
-    /// <summary>Moves every channel away from the node that <paramref name="evidence"/> is about, if the evidence stands.</summary>
+    /// <summary>Moves the channels that <paramref name="evidence"/> is about away from its node, if the evidence stands.</summary>
     /// <param name="evidence">The report.</param>
     /// <param name="eventId">Its id: the same again is the same happening on the timeline.</param>
     /// <param name="reason">What was observed, for operators.</param>
@@ -46,7 +46,7 @@ internal sealed class FastPath(NodeFailover failover, OpenHints hints, TimeProvi
             eventId,
             $"failover of node {evidence.NodeId}",
             time.GetUtcNow(),
-            new ReconcileScope(evidence.Channel, evidence.NodeId),
+            new ReconcileScope(NodeId: evidence.NodeId),
             done.Plan.Outcome == FailoverOutcome.Planned ? new FailoverReport(Summary(evidence, reason, done.Plan), Timings(queued, done, hintMs, missed)) : null);
         return new FastPathDone(done.Plan, JsonSerializer.Serialize(routine, BatonJson.Options));
     }
@@ -57,7 +57,8 @@ internal sealed class FastPath(NodeFailover failover, OpenHints hints, TimeProvi
         var what = evidence.Kind switch
         {
             FailureEvidenceKind.Leaving => "leaves",
-            FailureEvidenceKind.CannotLead => $"cannot lead channel {evidence.Channel} at term {evidence.Term}",
+            FailureEvidenceKind.CannotLead when plan.Moves.Count > 1 => $"cannot lead channel {plan.Moves[0].Channel} and {plan.Moves.Count - 1} others",
+            FailureEvidenceKind.CannotLead => $"cannot lead channel {plan.Moves[0].Channel}",
             _ => "is gone",
         };
         return $"Node {evidence.NodeId} {what} ({reason}): {moved} channels have new leaders, {plan.Moves.Count - moved} are offline for want of a live node.";

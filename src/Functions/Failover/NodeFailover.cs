@@ -32,7 +32,7 @@ internal sealed class NodeFailover(ClusterStateStore states, FailoverOptions opt
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>Moves every channel away from the node that <paramref name="evidence"/> is about, if the evidence stands.</summary>
+    /// <summary>Moves the channels that <paramref name="evidence"/> is about away from its node, if the evidence stands.</summary>
     /// <exception cref="RequestFailedException">
     /// The state cannot be read or written, for <see cref="StorageRetryTime"/>; or two other writers came first, one after the other (412).
     /// </exception>

@@ -35,16 +35,16 @@ internal sealed class UrgentFailover(FastPath fastPath, LateReports lateReports,
             return await DeadLetterAsync(body, eventId: null, $"it cannot be read: {unreadable ?? "eventId or nodeId is missing"}", cancellationToken);
         }
 
-        if (message.Channel is null != message.Term is null)
+        if (message.Leaderships is { } leaderships && !Leaderships.AreValid(leaderships))
         {
-            return await DeadLetterAsync(body, message.EventId, "it has only one of channel and term", cancellationToken);
+            return await DeadLetterAsync(body, message.EventId, $"its leaderships are not 1 to {Leaderships.Max} channels, each once and at a term above 0", cancellationToken);
         }
 
         FailoverMetrics.QueueWait.Record(Math.Max(0, (time.GetUtcNow() - message.ObservedAt).TotalSeconds));
 
         var kind = KindOf(message);
         var heardSince = kind == FailureEvidenceKind.HeartbeatLost && await lateReports.HeardSinceAsync(message, cancellationToken);
-        var evidence = new FailureEvidence(message.NodeId, kind, message.Incarnation, message.Channel, message.Term, heardSince);
+        var evidence = new FailureEvidence(message.NodeId, kind, message.Incarnation, message.Leaderships, heardSince);
         var done = await fastPath.RunAsync(evidence, message.EventId, message.Reason, message.ObservedAt, cancellationToken);
         switch (done.Plan.Outcome)
         {
@@ -63,7 +63,7 @@ internal sealed class UrgentFailover(FastPath fastPath, LateReports lateReports,
     // Only the sweep knows that heartbeats have stopped, and only operators are to be obeyed; every other observer merely suspects.
     private static FailureEvidenceKind KindOf(UrgentFailoverMessage message) => message.ObservedBy switch
     {
-        _ when message.Channel is not null => FailureEvidenceKind.CannotLead,
+        _ when message.Leaderships is not null => FailureEvidenceKind.CannotLead,
         HeartbeatSweep.Observer => FailureEvidenceKind.HeartbeatLost,
         "operator" => FailureEvidenceKind.Operator,
         _ => FailureEvidenceKind.Suspicion,

@@ -1,7 +1,5 @@
 using System.Text.Json;
 using Baton.Core.Api;
-using Baton.Core.Cluster;
-using Baton.Core.Replication;
 using Baton.Functions.Failover;
 using Baton.Functions.Hosting;
 using Baton.Functions.Requests;
@@ -16,11 +14,11 @@ internal sealed record NodeFailedOutputs(
     [property: ServiceBusOutput(FailoverQueues.Urgent, Connection = FailoverQueues.Connection)] string Message);
 
 /// <summary>
-/// <c>POST /api/nodes/{nodeId}/failed</c>: a report that a node is gone, or that it cannot lead one of its channels, becomes one message on the urgent queue. Nothing is read or decided here.
+/// <c>POST /api/nodes/{nodeId}/failed</c>: a report that a node is gone, or that it cannot lead some of its channels, becomes one message on the urgent queue. Nothing is read or decided here.
 /// </summary>
 internal sealed class NodeFailed(TimeProvider time)
 {
-    private const int MaxBodyBytes = 16 * 1024;
+    private const int MaxBodyBytes = 32 * 1024;
     private const int MaxReason = 1_000;
     private const int MaxObserver = 200;
 
@@ -43,12 +41,13 @@ internal sealed class NodeFailed(TimeProvider time)
             throw new ApiException(ApiErrorCode.InvalidArgument, $"'eventId' must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit; 'observedBy' at most {MaxObserver} characters.");
         }
 
-        if (report.Channel is null != report.Term is null || (report.Channel is not null && ((!VChannels.IsValidChannel(report.Channel) && report.Channel != MetadataChannel.Name) || report.Term < 1)))
+        if (report.Leaderships is { } leaderships && !Leaderships.AreValid(leaderships))
         {
-            throw new ApiException(ApiErrorCode.InvalidArgument, "'channel' and 'term' belong together: the channel that the node cannot lead, and the term, above 0, at which it cannot. Leave both out where the node itself is gone.");
+            throw new ApiException(
+                ApiErrorCode.InvalidArgument, $"'leaderships' must be 1 to {Leaderships.Max} objects, each with a channel that the node cannot lead and the term, above 0, at which it cannot; no channel twice. Leave it out where the node itself is gone.");
         }
 
-        var message = new UrgentFailoverMessage(eventId, nodeId, report.Reason, time.GetUtcNow(), report.Incarnation, report.ObservedBy, report.Channel, report.Term);
+        var message = new UrgentFailoverMessage(eventId, nodeId, report.Reason, time.GetUtcNow(), report.Incarnation, report.ObservedBy, report.Leaderships);
         return new NodeFailedOutputs(
             Results.Json(new NodeFailedAccepted(eventId), BatonJson.Options, statusCode: StatusCodes.Status202Accepted),
             JsonSerializer.Serialize(message, BatonJson.Options));

@@ -58,7 +58,7 @@ internal sealed class ControlPlaneClient
         using var answer = await CountedAsync("ack", SendAsync(HttpMethod.Post, $"api/broadcasts/{broadcastId}/acks", request, limit.Token, ct));
     }
 
-    /// <summary>Says that this node cannot lead a channel. Repeating it changes nothing.</summary>
+    /// <summary>Says that this node cannot lead some channels. Repeating it changes nothing.</summary>
     public async Task ReportFailedAsync(NodeFailedRequest request, CancellationToken ct)
     {
         using var limit = Limit(_timeout, ct);

@@ -1,8 +1,9 @@
+using Baton.Core.Api;
 using Baton.Core.Cluster;
 
 namespace Baton.Core.Tests.Cluster;
 
-/// <summary>A node lives and says that it cannot lead one channel.</summary>
+/// <summary>A node lives and says that it cannot lead some channels.</summary>
 public sealed class CannotLeadTests
 {
     private static readonly DateTimeOffset Now = DateTimeOffset.UnixEpoch.AddDays(20_000);
@@ -13,8 +14,10 @@ public sealed class CannotLeadTests
         ("ch1", States.Led("n1", term: 2)),
         ("ch2", States.Led("n3", term: 1)));
 
-    private static FailoverPlan Decline(ClusterState state, string node, string? channel, long? term, long? incarnation = 1) =>
-        FailoverPlanner.Plan(state, new FailureEvidence(node, FailureEvidenceKind.CannotLead, incarnation, channel, term), TimeSpan.Zero, Now);
+    private static FailoverPlan Decline(ClusterState state, string node, string channel, long term, long? incarnation = 1) => Decline(state, node, [new(channel, term)], incarnation);
+
+    private static FailoverPlan Decline(ClusterState state, string node, ChannelAtTerm[]? leaderships, long? incarnation = 1) =>
+        FailoverPlanner.Plan(state, new FailureEvidence(node, FailureEvidenceKind.CannotLead, incarnation, leaderships), TimeSpan.Zero, Now);
 
     [Fact]
     public void That_channel_goes_to_the_best_other_node_and_the_node_keeps_the_rest()
@@ -36,12 +39,44 @@ public sealed class CannotLeadTests
         Assert.Equal(FailoverOutcome.StaleEvidence, Decline(once, "n1", "ch0", 4).Outcome);
         Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", "ch0", 3).Outcome);
         Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", "ch0", 5).Outcome);
-        Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", "ch0", null).Outcome);
+        Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", leaderships: null).Outcome);
+        Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", []).Outcome);
         Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", "ch2", 1).Outcome);
         Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", "ch9", 1).Outcome);
-        Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", null, 4).Outcome);
+        Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", [new("ch0", 3), new("ch1", 1), new("ch2", 1), new("ch9", 4)]).Outcome);
         Assert.Equal(FailoverOutcome.StaleEvidence, Decline(Three, "n1", "ch0", 4, incarnation: 0).Outcome);
         Assert.Equal(FailoverOutcome.UnknownNode, Decline(Three, "n9", "ch0", 4).Outcome);
+    }
+
+    [Fact]
+    public void All_that_it_says_moves_in_one_plan_in_creation_order_and_what_has_ended_is_left_alone()
+    {
+        var state = States.Of(["n1", "n2", "n3"], [.. Enumerable.Range(0, 6).Select(i => ($"ch{i}", States.Led(i == 4 ? "n2" : "n1", i + 1)))]);
+
+        // ch1 is at term 2, n2 leads ch4, and ch5 is not said.
+        var plan = Decline(state, "n1", [new("ch4", 5), new("ch3", 4), new("ch0", 1), new("ch1", 1), new("ch2", 3), new("ch9", 1)]);
+
+        Assert.Equal([new LeaderMove("ch0", "n1", "n3", 2), new LeaderMove("ch2", "n1", "n2", 4), new LeaderMove("ch3", "n1", "n3", 5)], plan.Moves);
+        Assert.Equal(state.Version + 1, plan.State.Version);
+        Assert.Same(state.Nodes, plan.State.Nodes);
+        Assert.All(["ch1", "ch4", "ch5"], c => Assert.Same(state.Channels[c], plan.State.Channels[c]));
+    }
+
+    [Fact]
+    public void Each_channel_goes_by_who_has_declined_it()
+    {
+        var state = States.Of(
+            ["n1", "n2", "n3"],
+            ("ch0", States.Led("n1", 1)),
+            ("ch1", States.Led("n1", 1) with { Declined = ["n2"] }),
+            ("ch2", States.Led("n1", 1) with { Declined = ["n3"] }),
+            ("ch3", States.Led("n1", 1) with { Declined = ["n3", "n2"] }),
+            ("ch4", States.Led("n1", 1) with { Declined = ["n3", "gone", "n1"] }));
+
+        var plan = Decline(state, "n1", [.. state.Channels.Keys.Select(c => States.At(state, c))]);
+
+        Assert.Equal(["n3", "n2", "n3", "n2"], plan.Moves.Skip(1).Select(m => m.To));
+        Assert.Equal(["n1", "n2 n1", "n3 n1", "n2 n1", "n3 n1"], plan.State.Channels.Values.Select(c => string.Join(' ', c.Declined!)));
     }
 
     [Fact]

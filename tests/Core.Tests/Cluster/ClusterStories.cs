@@ -34,14 +34,15 @@ internal static class ClusterStories
         from instance in Gen.Elements("a", "b", "c")
         from account in Gen.Elements<FollowState?>(null, FollowState.Disconnected, FollowState.CatchingUp, FollowState.Following, FollowState.Diverged, FollowState.NeedsRebuild)
         from inSync in Gen.Elements(true, false)
-        from what in Gen.Elements("suspicion", "silence", "operator", "leaving", "cannot lead", "join", "join", "join", "move", "drain", "undrain", "remove", "repair", "recovered")
+        from what in Gen.Elements("suspicion", "silence", "operator", "leaving", "cannot lead", "cannot lead any", "join", "join", "join", "move", "drain", "undrain", "remove", "repair", "recovered")
         select new Step($"{what} {node} {channel} {policy} {instance} {account}", after, (s, now) => what switch
         {
             "suspicion" => Fail(s, new FailureEvidence(node, FailureEvidenceKind.Suspicion), now, policy),
             "silence" => Fail(s, new FailureEvidence(node, FailureEvidenceKind.HeartbeatLost), now, policy),
             "operator" => Fail(s, new FailureEvidence(node, FailureEvidenceKind.Operator), now, policy),
             "leaving" => Fail(s, new FailureEvidence(node, FailureEvidenceKind.Leaving, s.Nodes.GetValueOrDefault(node)?.Incarnation), now, policy),
-            "cannot lead" => Fail(s, new FailureEvidence(s.Channels[channel].Leader ?? node, FailureEvidenceKind.CannotLead, null, channel, s.Channels[channel].Term), now, policy),
+            "cannot lead" => Fail(s, new FailureEvidence(s.Channels[channel].Leader ?? node, FailureEvidenceKind.CannotLead, null, [States.At(s, channel)]), now, policy),
+            "cannot lead any" => Fail(s, new FailureEvidence(s.Channels[channel].Leader ?? node, FailureEvidenceKind.CannotLead, null, [.. s.Channels.Keys.Select(c => States.At(s, c))]), now, policy),
             "join" => ClusterMembership.Join(s, node, new Uri($"http://{node}"), null, null, instance, policy).State,
             "move" => Switchover.Move(s, channel, node).State,
             "drain" => Switchover.Drain(s, node, policy).State,

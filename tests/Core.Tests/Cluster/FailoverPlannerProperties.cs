@@ -35,6 +35,17 @@ public sealed class FailoverPlannerProperties
         from node in Gen.Elements(NodeIds)
         select (state, node);
 
+    // A live node says it of channels of its own and of others, at the present term and at others; some nodes are being drained, some channels have been declined before.
+    private static readonly Gen<(ClusterState State, string NodeId, ChannelAtTerm[] Leaderships)> Declining =
+        from state in State
+        from node in Gen.Elements(NodeIds)
+        from draining in Gen.SubListOf(NodeIds)
+        from declined in Gen.SubListOf(NodeIds).ListOf(state.Channels.Count)
+        from said in Gen.Elements(0, 0, 1, -1).ListOf(state.Channels.Count)
+        let nodes = state.Nodes.ToDictionary(n => n.Key, n => n.Value with { Draining = draining.Contains(n.Key), Failed = n.Value.Failed && n.Key != node }, StringComparer.Ordinal)
+        let channels = state.Channels.Select((c, i) => (c.Key, Channel: c.Value with { Declined = declined[i].Count == 0 ? null : [.. declined[i]] })).ToDictionary(c => c.Key, c => c.Channel, StringComparer.Ordinal)
+        select (state with { Nodes = nodes, Channels = channels }, node, channels.Where((c, i) => said[i] >= 0).Select((c, i) => new ChannelAtTerm(c.Key, c.Value.Term - said[i])).ToArray());
+
     private static FailoverPlan Plan((ClusterState State, string Failed) f) =>
         FailoverPlanner.Plan(f.State, new FailureEvidence(f.Failed, FailureEvidenceKind.HeartbeatLost), TimeSpan.Zero, Now);
 
@@ -124,6 +135,37 @@ public sealed class FailoverPlannerProperties
             return true;
         }).QuickCheckThrowOnFailure();
     }
+
+    [Fact]
+    public void What_a_node_cannot_lead_moves_if_it_says_so_of_the_present_term_and_another_lives() => CheckDeclined(d =>
+    {
+        var said = d.Leaderships.ToHashSet();
+        var after = Decline(d).State;
+        var another = d.State.Nodes.Any(n => n.Value.IsLive && n.Key != d.NodeId);
+        return d.State.Channels.All(c => another && c.Value.Leader == d.NodeId && said.Contains(new(c.Key, c.Value.Term))
+            ? after.Channels[c.Key] is var moved && moved.Leader != d.NodeId && after.Nodes[moved.Leader!].IsLive && moved.Term == c.Value.Term + 1 && moved.Declined!.Contains(d.NodeId, StringComparer.Ordinal)
+            : ReferenceEquals(after.Channels[c.Key], c.Value));
+    });
+
+    [Fact]
+    public void What_a_node_cannot_lead_is_one_new_version_and_leaves_every_node_as_it_was() => CheckDeclined(d => Decline(d) is var plan
+        && ReferenceEquals(plan.State.Nodes, d.State.Nodes)
+        && (plan.Outcome == FailoverOutcome.Planned ? plan.State.Version == d.State.Version + 1 && plan.Moves.Count > 0 : ReferenceEquals(plan.State, d.State) && plan.Moves.Count == 0)
+        && plan.Moves.SequenceEqual(plan.Moves.OrderBy(m => d.State.Channels[m.Channel].Index)));
+
+    [Fact]
+    public void What_a_node_cannot_lead_has_the_same_plan_in_whatever_order_it_is_said_and_stored() => CheckDeclined(d =>
+        Text(Decline(d)) == Text(Decline(d))
+        && Decline(d).Moves.SequenceEqual(Decline((d.State with { Nodes = Reversed(d.State.Nodes), Channels = Reversed(d.State.Channels) }, d.NodeId, [.. d.Leaderships.Reverse()])).Moves));
+
+    [Fact]
+    public void What_a_node_cannot_lead_said_again_changes_nothing() => CheckDeclined(d =>
+        Decline(d) is var once && Decline((once.State, d.NodeId, d.Leaderships)) is var again && ReferenceEquals(again.State, once.State) && again.Outcome != FailoverOutcome.Planned);
+
+    private static FailoverPlan Decline((ClusterState State, string NodeId, ChannelAtTerm[] Leaderships) d) =>
+        FailoverPlanner.Plan(d.State, new FailureEvidence(d.NodeId, FailureEvidenceKind.CannotLead, null, d.Leaderships), TimeSpan.Zero, Now);
+
+    private static void CheckDeclined(Func<(ClusterState State, string NodeId, ChannelAtTerm[] Leaderships), bool> property) => Prop.ForAll(Declining.ToArbitrary(), property).QuickCheckThrowOnFailure();
 
     private static void Check(Func<(ClusterState State, string Failed), bool> property) => Prop.ForAll(Failure.ToArbitrary(), property).QuickCheckThrowOnFailure();
 

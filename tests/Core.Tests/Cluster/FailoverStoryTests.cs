@@ -77,8 +77,8 @@ public sealed class FailoverStoryTests
                 return Report(node, FailureEvidenceKind.HeartbeatLost, rest);
             case ["leaving", var node, .. var rest]:
                 return Report(node, FailureEvidenceKind.Leaving, rest);
-            case ["cannot-lead", var node, var channel, var term]:
-                return Plan(new FailureEvidence(node, FailureEvidenceKind.CannotLead, null, channel, long.Parse(term, CultureInfo.InvariantCulture)));
+            case ["cannot-lead", var node, .. var leaderships]:
+                return Plan(new FailureEvidence(node, FailureEvidenceKind.CannotLead, null, [.. leaderships.Chunk(2).Select(l => new ChannelAtTerm(l[0], long.Parse(l[1], CultureInfo.InvariantCulture)))]));
             case ["move", var channel, var node]:
                 return Wish(Switchover.Move(_state, channel, node));
             case ["drain", var node]:

@@ -39,7 +39,7 @@ public sealed class FailoverTraps
     [Fact]
     public void TRAP4_A_channel_that_a_node_could_not_lead_starts_no_cooldown_of_the_node()
     {
-        var moved = FailoverPlanner.Plan(Three, new FailureEvidence("n1", FailureEvidenceKind.CannotLead, 2, "ch0", Three.Channels["ch0"].Term), Cooldown, Now).State;
+        var moved = FailoverPlanner.Plan(Three, new FailureEvidence("n1", FailureEvidenceKind.CannotLead, 2, [States.At(Three, "ch0")]), Cooldown, Now).State;
 
         Assert.Equal(FailoverOutcome.Planned, Suspect(moved, "n1", Now).Outcome);
     }

@@ -1,3 +1,4 @@
+using Baton.Core.Api;
 using Baton.Core.Cluster;
 using FsCheck;
 using FsCheck.Fluent;
@@ -23,6 +24,16 @@ public sealed class LeaderBalanceProperties
         from count in Gen.Choose(0, 9)
         select States.Of(NodeIds, [.. channels.Take(count).Where((c, i) => c.Leader != "n1" || channels.Take(i).Count(o => o.Leader == "n1") < 6).Select((c, i) => ($"ch{i}", c))]);
 
+    // n1 says of some of its channels that it cannot lead them; others have said so before, and are being drained.
+    private static readonly Gen<(ClusterState State, ChannelAtTerm[] Leaderships)> Declining =
+        from state in State
+        from declined in Gen.SubListOf(NodeIds).ListOf(9)
+        from said in Gen.Elements(true, true, false).ListOf(9)
+        from draining in Gen.Elements(false, false, true).ListOf(5)
+        let channels = state.Channels.Select((c, i) => (c.Key, Channel: c.Value with { Declined = declined[i].Count == 0 ? null : [.. declined[i]] })).ToDictionary(c => c.Key, c => c.Channel, StringComparer.Ordinal)
+        let nodes = state.Nodes.Select((n, i) => (n.Key, Node: n.Value with { Draining = draining[i] })).ToDictionary(n => n.Key, n => n.Node, StringComparer.Ordinal)
+        select (state with { Nodes = nodes, Channels = channels }, channels.Where((c, i) => c.Value.Leader == "n1" && said[i]).Select(c => new ChannelAtTerm(c.Key, c.Value.Term)).ToArray());
+
     private static FailoverPlan Plan(ClusterState state, LeaderPolicy policy = LeaderPolicy.PreferCoordinator) =>
         FailoverPlanner.Plan(state, new FailureEvidence("n1", FailureEvidenceKind.HeartbeatLost), TimeSpan.Zero, Now, policy);
 
@@ -31,6 +42,15 @@ public sealed class LeaderBalanceProperties
     {
         var best = AllPlans(state, _ => null).Select(Shape).Min(StringComparer.Ordinal);
         return Shape(Loads(Plan(state, LeaderPolicy.Spread).State)) == best;
+    }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
+
+    [Fact]
+    public void No_other_plan_for_what_a_node_says_it_cannot_lead_is_more_even() => Prop.ForAll(Declining.ToArbitrary(), d =>
+    {
+        var moving = d.Leaderships.Select(l => l.Channel).ToHashSet(StringComparer.Ordinal);
+        var best = AllPlans(d.State, _ => null, (name, c) => moving.Contains(name) ? BestOf(c, NextToAsk(d.State, c)) : null).Select(Shape).Min(StringComparer.Ordinal);
+        var plan = Decline(d.State, d.Leaderships);
+        return Shape(Loads(plan.State)) == best && plan.Moves.All(m => BestOf(d.State.Channels[m.Channel], NextToAsk(d.State, d.State.Channels[m.Channel])).Contains(m.To, StringComparer.Ordinal));
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(500));
 
     [Fact]
@@ -45,6 +65,9 @@ public sealed class LeaderBalanceProperties
         return Shape(Loads(after)) == best
             && with.Channels.Where(c => c.Value.Leader == "n1" && Best(c.Value).Contains("n3", StringComparer.Ordinal)).All(c => after.Channels[c.Key].Leader == "n3");
     }).Check(Config.QuickThrowOnFailure.WithMaxTest(300));
+
+    private static FailoverPlan Decline(ClusterState state, ChannelAtTerm[] leaderships) =>
+        FailoverPlanner.Plan(state, new FailureEvidence("n1", FailureEvidenceKind.CannotLead, null, leaderships), TimeSpan.Zero, Now, LeaderPolicy.Spread);
 
     [Fact]
     public void Where_the_metadata_channel_moves_too_the_others_follow_it()
@@ -97,23 +120,54 @@ public sealed class LeaderBalanceProperties
         }
     }
 
+    [Fact]
+    public void Ten_thousand_channels_that_a_node_cannot_lead_are_spread_evenly_over_those_that_have_not_declined_them()
+    {
+        var nodes = Enumerable.Range(0, 101).Select(i => $"n{i:000}").ToArray();
+        var state = States.Of(nodes, [.. Enumerable.Range(0, 10_000).Select(i => ($"ch{i}", new ChannelState("n000", 1, 3, [], 0, [nodes[1 + (i % 7)], nodes[1 + (i % 50)]])))]);
+
+        var plan = FailoverPlanner.Plan(
+            state, new FailureEvidence("n000", FailureEvidenceKind.CannotLead, null, [.. state.Channels.Keys.Select(c => States.At(state, c))]), TimeSpan.Zero, Now);
+
+        Assert.Equal(10_000, plan.Moves.Count);
+        Assert.All(plan.Moves, m => Assert.DoesNotContain(m.To, state.Channels[m.Channel].Declined!));
+        Assert.Equal(100, plan.State.Channels.Values.CountBy(c => c.Leader!, StringComparer.Ordinal).Count(n => n.Value == 100));
+    }
+
     private static ChannelState Ready(params string[] nodes) => Ready("n1", nodes);
 
     private static ChannelState Ready(string leader, string[] nodes) => new(leader, 1, 3, [.. nodes.Select(n => new ReplicaState(n, ReplicaMode.Sync, ReplicaProgress.InSync, 1))], 0);
 
-    private static IReadOnlyList<string> Best(ChannelState channel)
+    private static IReadOnlyList<string> Best(ChannelState channel) => BestOf(channel, [.. NodeIds.Skip(1)]);
+
+    private static IReadOnlyList<string> BestOf(ChannelState channel, IReadOnlyList<string> among)
     {
-        var ready = channel.Replicas.Where(r => r.State == ReplicaProgress.InSync && r.NodeId != "n1").ToList();
-        ready = ready.Count > 0 ? ready : [.. channel.Replicas.Where(r => r.State == ReplicaProgress.CatchingUp && r.NodeId != "n1")];
-        return ready.Count > 0 ? [.. ready.Select(r => r.NodeId)] : [.. NodeIds.Skip(1)];
+        var copies = channel.Replicas.Where(r => among.Contains(r.NodeId, StringComparer.Ordinal)).ToList();
+        var ready = copies.Where(r => r.State == ReplicaProgress.InSync).ToList();
+        ready = ready.Count > 0 ? ready : [.. copies.Where(r => r.State == ReplicaProgress.CatchingUp)];
+        return ready.Count > 0 ? [.. ready.Select(r => r.NodeId)] : among;
     }
 
-    private static List<Dictionary<string, int>> AllPlans(ClusterState state, Func<ChannelState, string?> bound)
+    // Candidates that have not declined; else others that have not; else whoever declined first, which nobody did after n1.
+    private static List<string> NextToAsk(ClusterState state, ChannelState channel)
+    {
+        List<string> declined = [.. (channel.Declined ?? []).Where(n => n != "n1")];
+        var free = NodeIds.Skip(1).Except(declined, StringComparer.Ordinal).ToList();
+        var candidates = free.Where(n => !state.Nodes[n].Draining).ToList();
+        return candidates.Count > 0 ? candidates : free.Count > 0 ? free : [declined[0]];
+    }
+
+    private static List<Dictionary<string, int>> AllPlans(ClusterState state, Func<ChannelState, string?> bound, Func<string, ChannelState, IReadOnlyList<string>?>? among = null)
     {
         var loads = new List<Dictionary<string, int>> { Loads(state) };
-        foreach (var channel in state.Channels.Values.Where(c => c.Leader == "n1"))
+        foreach (var (name, channel) in state.Channels.Where(c => c.Value.Leader == "n1"))
         {
-            IReadOnlyList<string> candidates = bound(channel) is { } only ? [only] : Best(channel);
+            if ((among is null ? Best(channel) : among(name, channel)) is not { } candidates)
+            {
+                continue;
+            }
+
+            candidates = bound(channel) is { } only ? [only] : candidates;
 
             // Plans that lead to the same loads are one plan here.
             loads = [.. loads.SelectMany(l => candidates.Select(n => new Dictionary<string, int>(l, StringComparer.Ordinal) { [n] = l[n] + 1 })).DistinctBy(l => string.Join(',', l.Values), StringComparer.Ordinal)];

@@ -1,3 +1,4 @@
+using Baton.Core.Api;
 using Baton.Core.Cluster;
 
 namespace Baton.Core.Tests.Cluster;
@@ -6,6 +7,9 @@ namespace Baton.Core.Tests.Cluster;
 internal static class States
 {
     public static ChannelState Led(string? leader, long term) => new(leader, term, 1, [], 0);
+
+    /// <summary>A channel at the term that it is led at.</summary>
+    public static ChannelAtTerm At(ClusterState state, string channel) => new(channel, state.Channels[channel].Term);
 
     public static ClusterState Of(string[] nodes, params (string Name, ChannelState Channel)[] channels) => new(
         "b",

@@ -32,7 +32,7 @@ public sealed class CannotLeadTests(NodeFixture fixture)
         fault.Broken = false;
 
         var (nodeId, report) = Assert.Single(plane.Failures);
-        Assert.Equal(("node-1", bad, 7L, 1L, "node-1", $"cannot-lead-{bad}-7"), (nodeId, report.Channel, report.Term, report.Incarnation, report.ObservedBy, report.EventId));
+        Assert.Equal(("node-1", new ChannelAtTerm(bad, 7), 1L, "node-1"), (nodeId, Assert.Single(report.Leaderships!), report.Incarnation, report.ObservedBy));
         Assert.True(Names.IsValidId(report.EventId));
         Assert.InRange(report.Reason.Length, 1, 1_000);
         plane.Assign("node-1", new Assignment(good, "leader", 1, null));
@@ -65,7 +65,7 @@ public sealed class CannotLeadTests(NodeFixture fixture)
         away.Away = true;
         plane.Assign("node-1", new Assignment(channel, "leader", 2, null));
         await Eventually.HoldsAsync(() => plane.Failures.Count == 2, "the next term is another report");
-        Assert.Equal(2, plane.Failures.Last().Report.Term);
+        Assert.Equal([new ChannelAtTerm(channel, 2)], plane.Failures.Last().Report.Leaderships!);
     }
 
     [Fact]
@@ -85,7 +85,7 @@ public sealed class CannotLeadTests(NodeFixture fixture)
         var beats = plane.Beats.Count;
         await Eventually.HoldsAsync(() => plane.Beats.Count >= beats + 5, "it beats on");
         Assert.InRange(plane.Failures.Count, said, said + 1);
-        Assert.Single(plane.Failures.Select(f => f.Report).Distinct());
+        Assert.Single(plane.Failures.Select(f => f.Report.EventId).Distinct());
     }
 
     [Fact]
@@ -100,6 +100,25 @@ public sealed class CannotLeadTests(NodeFixture fixture)
         var beats = plane.Beats.Count;
         await Eventually.HoldsAsync(() => plane.Beats.Count >= beats + 20, "it beats on");
         Assert.Equal(20, plane.Failures.Count);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_channels_are_each_reported_once_and_take_no_more_than_a_report_a_heartbeat_besides_the_full_ones()
+    {
+        const int Channels = 10_000;
+        await using var plane = await ScriptedControlPlane.StartAsync();
+        plane.Assign("node-1", [.. Enumerable.Range(0, Channels).Select(i => new Assignment($"many-{i}", "leader", 3, null))]);
+        await using var node = await StartAsync(
+            plane, new TablesAway { Away = true }, ("Node:OpenGiveUpMs", "10"), ("Node:HeartbeatIntervalMs", "1000"), ("Wal:MaxAttempts", "1"));
+
+        await Eventually.HoldsAsync(() => plane.Failures.Sum(f => f.Report.Leaderships!.Count) >= Channels, "all are reported");
+
+        // Each round goes out after an answered join or heartbeat, and only its last report is not full.
+        var reports = plane.Failures.Select(f => f.Report).ToList();
+        Assert.InRange(reports.Count, Channels / Leaderships.Max, (Channels / Leaderships.Max) + plane.Beats.Count + plane.Joins.Count);
+        Assert.All(reports, r => Assert.True(Leaderships.AreValid(r.Leaderships!)));
+        Assert.Equal(Channels, reports.SelectMany(r => r.Leaderships!).Distinct().Count());
+        Assert.Equal(Channels, reports.Sum(r => r.Leaderships!.Count));
     }
 
     [Fact]
