@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Http.Json;
 using Baton.Core.Api;
+using Baton.Edge.Settings;
 using Baton.Node.Leadership;
 using Baton.Node.Settings;
 using Baton.Node.Status;
