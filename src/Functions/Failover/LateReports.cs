@@ -23,8 +23,10 @@ internal sealed class LateReports(HeartbeatStore heartbeats, Listening listening
         {
             kept = await heartbeats.ReadOnceAsync(report.NodeId, cancellationToken);
         }
-        catch (Exception e) when (StorageFault.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+        catch (Exception e) when (StorageFault.IsTransient(e))
         {
+            cancellationToken.ThrowIfCancellationRequested();
+
             // A false alarm costs a change of leader, one that is not acted upon the node's channels.
             logger.LogWarning("Late report {EventId} against node {NodeId} is taken as it is: its heartbeat cannot be read: {Reason}", report.EventId, report.NodeId, e.Message);
             return false;

@@ -55,8 +55,10 @@ internal sealed class NodeFailover(ClusterStateStore states, FailoverOptions opt
                 // queue delivers the message again, which costs less than a loop that nobody sees.
                 lostRace = true;
             }
-            catch (Exception e) when (StorageFault.IsTransient(e) && !cancellationToken.IsCancellationRequested && time.GetElapsedTime(began) < StorageRetryTime)
+            catch (Exception e) when (StorageFault.IsTransient(e) && time.GetElapsedTime(began) < StorageRetryTime)
             {
+                // Whoever stops this meets a storage that refuses as easily as one that answers; it was stopped then, and has not failed.
+                cancellationToken.ThrowIfCancellationRequested();
                 if (pause == FirstPause)
                 {
                     logger.LogWarning("The failover of node {NodeId} waits for the storage: {Reason}", evidence.NodeId, e.Message);

@@ -102,6 +102,27 @@ public sealed class StorageAwayTests(AzuriteFixture azurite, ITestOutputHelper o
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => handling.WaitAsync(TimeSpan.FromSeconds(120)));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(60)]
+    public async Task A_handler_that_is_told_to_stop_while_the_storage_refuses_a_call_was_stopped_and_has_not_failed(int secondsLate)
+    {
+        await using var plane = await StartAsync();
+        using var stopping = new CancellationTokenSource();
+        var calls = 0;
+        plane.Storage.Refuse = _ =>
+        {
+            calls++;
+            stopping.Cancel();
+            return 503;
+        };
+
+        var report = UrgentQueue.Report("n1") with { ObservedBy = HeartbeatSweep.Observer, ObservedAt = plane.Time.GetUtcNow().AddSeconds(-secondsLate) };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => plane.HandleAsync(report, stopping.Token));
+
+        Assert.Equal(1, calls);
+    }
+
     private async Task<ControlPlane> StartAsync()
     {
         var plane = await ControlPlane.StartAsync(azurite.NewAccount());
