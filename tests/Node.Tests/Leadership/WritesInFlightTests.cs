@@ -172,7 +172,7 @@ public sealed class WritesInFlightTests(NodeFixture fixture)
         ("Node:HeartbeatIntervalMs", "60000"),
         ("Wal:MaxAttempts", "1"));
 
-    /// <summary>Loses the answer to an append when it is told to.</summary>
+    /// <summary>Loses the answer to an append to the log when it is told to. Not to one of a snapshot: that would end nobody's leadership.</summary>
     private sealed class LostAnswer : HttpPipelinePolicy
     {
         private TaskCompletionSource? _next;
@@ -190,11 +190,14 @@ public sealed class WritesInFlightTests(NodeFixture fixture)
         public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
         {
             await ProcessNextAsync(message, pipeline);
-            if (message.Request.Uri.Query.Contains("comp=appendblock", StringComparison.Ordinal) && Interlocked.Exchange(ref _next, null) is { } next)
+            if (IsAppendToLog(message.Request.Uri) && Interlocked.Exchange(ref _next, null) is { } next)
             {
                 next.SetResult();
                 throw new RequestFailedException("the connection broke");
             }
         }
+
+        private static bool IsAppendToLog(RequestUriBuilder uri) =>
+            uri.Query.Contains("comp=appendblock", StringComparison.Ordinal) && uri.Path.Contains("/wal/", StringComparison.Ordinal);
     }
 }
