@@ -58,7 +58,8 @@ internal sealed class Attempts : IDisposable
         var waits = waitLeft > TimeSpan.Zero;
         var limit = waitLeft + _timeout;
         var attempt = waits ? CancellationTokenSource.CreateLinkedTokenSource(ct, _stopping.Token) : CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit = limit < mostLeft ? limit : mostLeft;
+        var isCutShort = mostLeft < limit;
+        limit = isCutShort ? mostLeft : limit;
         attempt.CancelAfter(limit > TimeSpan.Zero ? limit : TimeSpan.Zero);
 
         // What may not be sent twice is not given up for another leader: its own may still answer.
@@ -87,7 +88,7 @@ internal sealed class Attempts : IDisposable
             ct.ThrowIfCancellationRequested();
             return watch?.Left == true ? AttemptResult.Of(RetryReason.RouteChanged, $"another node than {leader.NodeId} leads now")
                 : waits && _stopping.Token.IsCancellationRequested ? AttemptResult.Of(RetryReason.Stopping, "the gateway is stopping")
-                : AttemptResult.Of(RetryReason.AttemptTimeout, $"node {leader.NodeId} gave no answer in time");
+                : AttemptResult.Of(isCutShort ? RetryReason.HoldOver : RetryReason.AttemptTimeout, $"node {leader.NodeId} gave no answer in time");
         }
         catch (OperationCanceledException)
         {

@@ -97,7 +97,14 @@ internal sealed class Forwarder(
                 }
 
                 hint = After(setback!, to, destination, request);
-                hold.Because(setback!.Detail);
+                if (setback!.Reason == RetryReason.HoldOver)
+                {
+                    hold.AtLast(setback.Detail);
+                }
+                else
+                {
+                    hold.Because(setback.Detail);
+                }
             }
         }
         finally

@@ -38,6 +38,9 @@ internal sealed class Hold(HeldRequests held, TimeSpan wait, TimeSpan most, Stop
     /// <summary>Why it is held now.</summary>
     public void Because(string reason) => _reason = reason;
 
+    /// <summary>What the end of the time has cut short. It may have had a millisecond, and so does not hide what came before it.</summary>
+    public void AtLast(string reason) => _reason = _reason.Length == 0 || string.Equals(_reason, reason, StringComparison.Ordinal) ? reason : $"{_reason}, and at last {reason}";
+
     /// <summary>Waits until <paramref name="change"/> is cancelled, or the time is over, or <paramref name="atMost"/>.</summary>
     /// <exception cref="ApiException">429 where too many are held.</exception>
     public Task UntilAsync(CancellationToken change, TimeSpan? atMost = null) => UntilAsync(end => new ValueTask(Task.Delay(Timeout.InfiniteTimeSpan, end)), change, atMost);

@@ -21,6 +21,9 @@ internal enum RetryReason
     /// <summary>No answer within <c>Gateway:AttemptTimeoutMs</c>.</summary>
     AttemptTimeout,
 
+    /// <summary>No answer within what was left of the time that the request may be held. This gateway ended it, and nothing is known of the node.</summary>
+    HoldOver,
+
     /// <summary>The route gives the channel another leader: whatever this one would still answer, the other must confirm.</summary>
     RouteChanged,
 
@@ -41,7 +44,7 @@ internal static class RetryReasons
     public static bool IsUnreachable(this RetryReason reason) => reason is RetryReason.Refused or RetryReason.ConnectTimeout or RetryReason.Reset;
 
     /// <summary>Whether the node may have done what it was asked.</summary>
-    public static bool MayBeDone(this RetryReason reason) => reason is RetryReason.Reset or RetryReason.Unreadable or RetryReason.AttemptTimeout or RetryReason.RouteChanged or RetryReason.Unavailable or RetryReason.Stopping;
+    public static bool MayBeDone(this RetryReason reason) => reason is RetryReason.Reset or RetryReason.Unreadable or RetryReason.AttemptTimeout or RetryReason.HoldOver or RetryReason.RouteChanged or RetryReason.Unavailable or RetryReason.Stopping;
 
     /// <summary>Its name among the metrics.</summary>
     public static string Label(this RetryReason reason) => reason switch
@@ -52,6 +55,7 @@ internal static class RetryReasons
         RetryReason.Reset => "reset",
         RetryReason.Unreadable => "unreadable",
         RetryReason.AttemptTimeout => "attemptTimeout",
+        RetryReason.HoldOver => "holdOver",
         RetryReason.RouteChanged => "routeChanged",
         RetryReason.NotLeader => "notLeader",
         RetryReason.Unavailable => "unavailable",
