@@ -281,8 +281,15 @@ public sealed class HoldTests
     {
         await using var scene = await Scene.StartAsync(("Gateway:HoldMs", "300"));
         scene.First.Answer = (context, _, _) => FakeNode.Silent(context);
-        var problem = await scene.Gateway.AppendAsync("ch").ProblemAsync(ApiErrorCode.Unavailable);
-        Assert.Contains("node node-1 gave no answer in time", problem.Detail, StringComparison.Ordinal);
+        var detail = "";
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                detail = (await scene.Gateway.AppendAsync("ch").ProblemAsync(ApiErrorCode.Unavailable)).Detail;
+                return !scene.First.Received.IsEmpty;
+            },
+            "the silent node had an append");
+        Assert.Contains("node node-1 gave no answer in time", detail, StringComparison.Ordinal);
     }
 
     [Fact]

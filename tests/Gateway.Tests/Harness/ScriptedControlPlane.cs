@@ -26,7 +26,7 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
     public Uri Address => new(_app.Urls.First());
 
     /// <summary>Reports taken, in the order they came.</summary>
-    public ConcurrentQueue<(string NodeId, NodeFailedRequest Report, DateTimeOffset At)> Reports { get; } = new();
+    public ConcurrentQueue<(string NodeId, NodeFailedRequest Report)> Reports { get; } = new();
 
     /// <summary>Polls for the route: what they had.</summary>
     public ConcurrentQueue<long?> Polls { get; } = new();
@@ -157,7 +157,7 @@ internal sealed class ScriptedControlPlane : IAsyncDisposable
             }
 
             var report = (await context.Request.ReadFromJsonAsync<NodeFailedRequest>(BatonJson.Options))!;
-            Reports.Enqueue((id, report, DateTimeOffset.UtcNow));
+            Reports.Enqueue((id, report));
             OnReport?.Invoke(id, report);
             return Results.StatusCode(202);
         });

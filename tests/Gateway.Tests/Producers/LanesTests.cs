@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Net;
 using Baton.Core.Api;
 using Baton.Gateway.Forwarding;
 using Baton.Gateway.Producers;
@@ -104,14 +106,32 @@ public sealed class LanesTests
     {
         await using var scene = await Scene.StartAsync(("Gateway:HoldMs", "300"));
         scene.First.Answer = (context, _, _) => FakeNode.Silent(context);
-        await scene.Gateway.AppendAsync("ch").ProblemAsync(ApiErrorCode.Unavailable);
-        var lost = Assert.Single(scene.First.Received);
-        scene.First.Answer = (context, _, _) => FakeNode.Appended(context);
-        await scene.Gateway.AppendAsync("ch").AppendedAsync();
-        var next = scene.First.Received.Last();
-        Assert.Equal(Producer(lost), Producer(next));
-        Assert.Equal(("1", "2"), (lost.Stamp!.Split(';')[1], next.Stamp!.Split(';')[1]));
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                await scene.Gateway.AppendAsync("ch").ProblemAsync(ApiErrorCode.Unavailable);
+                return !scene.First.Received.IsEmpty;
+            },
+            "an append got as far as the node");
+        var lost = scene.First.Received.Last();
+        ReceivedRequest? taken = null;
+        scene.First.Answer = (context, request, _) =>
+        {
+            taken = request;
+            return FakeNode.Appended(context);
+        };
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                using var answer = await scene.Gateway.AppendAsync("ch");
+                return answer.StatusCode == HttpStatusCode.OK;
+            },
+            "a later append is answered");
+        Assert.Equal(Producer(lost), Producer(taken!));
+        Assert.True(Sequence(lost) < Sequence(taken!), $"{lost.Stamp} and then {taken!.Stamp}");
     }
 
     private static string Producer(ReceivedRequest request) => request.Stamp!.Split(';')[0];
+
+    private static long Sequence(ReceivedRequest request) => long.Parse(request.Stamp!.Split(';')[1], CultureInfo.InvariantCulture);
 }

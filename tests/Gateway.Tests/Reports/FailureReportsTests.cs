@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Baton.Gateway.Tests.Harness;
 
 namespace Baton.Gateway.Tests.Reports;
@@ -10,17 +11,18 @@ public sealed class FailureReportsTests
     {
         await using var scene = await Scene.StartAsync();
         await scene.First.DownAsync();
+        var began = Stopwatch.StartNew();
         var appends = Enumerable.Range(0, 50).Select(_ => scene.Gateway.AppendAsync("ch").AppendedAsync()).ToArray();
         await Eventually.HoldsAsync(() => scene.Plane.Reports.Count >= 3, "the report is repeated while it lasts");
+
+        // Counted before the time is taken: whatever comes in between was due by then.
+        var (reports, due) = (scene.Plane.Reports.ToArray(), 1 + began.Elapsed.TotalSeconds);
         scene.Plane.Lead("ch", scene.Second, term: 2);
         await Task.WhenAll(appends);
 
-        var reports = scene.Plane.Reports.ToArray();
         Assert.All(reports, r => Assert.Equal(("node-1", 11, "gateway-1"), (r.NodeId, r.Report.Incarnation, r.Report.ObservedBy)));
         Assert.All(reports, r => Assert.StartsWith("no connection to node node-1", r.Report.Reason, StringComparison.Ordinal));
-
-        // Each is made a second after the one before at the earliest; what a report takes to arrive can only bring two of them nearer to each other by that.
-        Assert.All(reports.Zip(reports.Skip(1)), pair => Assert.True(pair.Second.At - pair.First.At > TimeSpan.FromMilliseconds(500), $"{pair.First.At:O} and {pair.Second.At:O}"));
+        Assert.True(reports.Length <= due, $"{reports.Length} reports, at most {due} were due");
     }
 
     [Fact]
