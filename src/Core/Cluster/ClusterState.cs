@@ -81,11 +81,17 @@ public enum ReplicaProgress
     /// <summary>No session.</summary>
     Disconnected,
 
+    /// <summary>A session has begun to ask it.</summary>
+    Connecting,
+
     /// <summary>Catching up.</summary>
     CatchingUp,
 
     /// <summary>Completed a session and has kept up since.</summary>
     InSync,
+
+    /// <summary>Was in sync and is not known to keep up. Nothing says so yet; whoever reads a state must be able to before anything writes it.</summary>
+    Degraded,
 
     /// <summary>Must be rebuilt.</summary>
     NeedsRebuild,
