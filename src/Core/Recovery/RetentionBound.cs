@@ -29,6 +29,6 @@ public static class RetentionBound
         var detail = $"needs_rebuild: {RecoveryEvents.RetentionReleased}, {hold.Bytes} bytes from LSN {hold.FromLsn} are above {maxRetainedBytes}";
         return new RetentionRelease(
             after,
-            ReferenceEquals(before, after) ? null : RecoveryEvent.Of(before.Replica, before.HasActiveSession ? before.Session!.Id : 0, RecoveryEvents.Escalated, detail));
+            ReferenceEquals(before, after) ? null : RecoveryEvent.Of(before.Replica, 0, RecoveryEvents.Escalated, detail));
     }
 }

@@ -199,7 +199,7 @@ public sealed class ReconciliationTests
         Assert.Equal(["slower", "slow"], released.Select(r => r.Sender.Replica.ReplicaId));
         Assert.All(released, r => Assert.Equal((ReplicaProgress.NeedsRebuild, false), (r.Sender.State, r.Sender.HasActiveSession)));
         Assert.Equal("retention_released", released[1].Sender.Session!.EndedBecause);
-        Assert.Equal(new RecoveryEvent(Channel, "slow", 1, "escalated", "needs_rebuild: retention_released, 101 bytes from LSN 11 are above 100"), released[1].Event);
+        Assert.Equal(new RecoveryEvent(Channel, "slow", 0, "escalated", "needs_rebuild: retention_released, 101 bytes from LSN 11 are above 100"), released[1].Event);
     }
 
     [Fact]
