@@ -124,7 +124,7 @@ public static class ReplicaSets
         // The greatest goes: silent, far behind, async, in a zone with another copy, on a node with many, and of equals the last by id.
         private (bool Silent, int Behind, long Lacking, bool Async, int SharedZone, int Copies, int ById) Demerits(ReplicaState replica, IReadOnlyList<string> others) => (
             !Beating.Contains(replica.NodeId),
-            replica.State switch { ReplicaProgress.InSync => 0, ReplicaProgress.CatchingUp => 1, ReplicaProgress.Disconnected => 2, _ => 3 },
+            replica.State switch { ReplicaProgress.InSync => 0, ReplicaProgress.Degraded or ReplicaProgress.CatchingUp => 1, ReplicaProgress.Connecting or ReplicaProgress.Disconnected => 2, _ => 3 },
             -replica.FlushedLsn,
             replica.Mode == ReplicaMode.Async,
             Spread.SharedZone(replica.NodeId, others),
