@@ -105,18 +105,27 @@ public sealed class ReplicaSenderProperties
     [Fact]
     public void The_series_reach_every_state_every_phase_and_both_ends_of_a_rebuild()
     {
+        var all = Enum.GetValues<ReplicaProgress>().Except([ReplicaProgress.Degraded]).Cast<object>()
+            .Concat(Enum.GetValues<SessionPhase>().Cast<object>())
+            .Concat(Enum.GetValues<RebuildPhase>().Cast<object>())
+            .Append(BudgetViolation.DurationExceeded)
+            .Append(BudgetViolation.EntriesExceeded)
+            .ToHashSet();
         var seen = new HashSet<object>();
-        Always((before, _, _, step) =>
-        {
-            seen.Add(step.Sender.State);
-            seen.Add(step.Sender.Session?.Phase ?? SessionPhase.Completed);
-            seen.Add(step.Sender.Session?.Rebuild?.Phase ?? (before.Session?.Rebuild is not null && step.Sender.IsInSync ? RebuildPhase.Completed : RebuildPhase.Init));
-            seen.Add(step.Violation != BudgetViolation.None);
-        });
 
-        Assert.Equal(
-            Enum.GetValues<ReplicaProgress>().Except([ReplicaProgress.Degraded]).Cast<object>().Concat(Enum.GetValues<SessionPhase>().Cast<object>()).Concat(Enum.GetValues<RebuildPhase>().Cast<object>()).Append(true).Append(false).ToHashSet(),
-            seen);
+        // Nearly always one time is enough.
+        for (var times = 0; times < 30 && !seen.IsSupersetOf(all); times++)
+        {
+            Always((before, _, _, step) => seen.UnionWith(
+            [
+                step.Sender.State,
+                step.Sender.Session?.Phase ?? SessionPhase.Completed,
+                step.Sender.Session?.Rebuild?.Phase ?? (before.Session?.Rebuild is not null && step.Sender.IsInSync ? RebuildPhase.Completed : RebuildPhase.Init),
+                step.Violation,
+            ]));
+        }
+
+        Assert.Empty(all.Except(seen));
     }
 
     [Fact]
