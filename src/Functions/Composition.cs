@@ -7,6 +7,7 @@ using Baton.Functions.ForcedPromotion;
 using Baton.Functions.Nodes;
 using Baton.Functions.Operations;
 using Baton.Functions.Reconcile;
+using Baton.Functions.Recovery;
 using Baton.Functions.ReplicateConfiguration;
 using Baton.Functions.Settings;
 using Baton.Functions.Switchover;
@@ -15,6 +16,7 @@ using Baton.Functions.Telemetry;
 using Baton.Functions.Timeline;
 using Baton.Functions.Topology;
 using Baton.Storage;
+using Baton.Storage.Wal;
 
 namespace Baton.Functions;
 
@@ -31,6 +33,7 @@ internal static class Composition
         services.AddSingleton(FailoverOptions.From(configuration));
         services.AddSingleton(ReconcileOptions.From(configuration));
         services.AddSingleton(PlacementOptions.From(configuration));
+        services.AddSingleton(RecoveryOptions.From(configuration));
         services.AddSingleton(ReplicationOptions.From(configuration));
         services.AddSingleton(TombstoneOptions.From(configuration));
 
@@ -73,6 +76,11 @@ internal static class Composition
         services.AddSingleton<FastPath>();
         services.AddSingleton<SwitchoverTarget>();
         services.AddSingleton<ChannelControl>();
+        services.AddSingleton(s => new WalStore(s.GetRequiredService<BatonStorage>(), new WalOptions(), s.GetRequiredService<TimeProvider>(), s.GetRequiredService<ILoggerFactory>()));
+        services.AddSingleton<RecoveryLogStore>();
+        services.AddSingleton<RecoveryStore>();
+        services.AddSingleton<RecoveryAssignments>();
+        services.AddSingleton<ReplicaActions>();
         return services;
     }
 

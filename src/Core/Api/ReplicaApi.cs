@@ -55,7 +55,8 @@ public sealed record ReplicaCatchUpRequest(long SessionId, long TargetLsn, int W
 /// <param name="FlushedLsn">The last LSN on the replica's disk, or the target where that is less.</param>
 /// <param name="Done">The target is on the disk.</param>
 /// <param name="State">Says why it gets no further: diverged, or needsRebuild.</param>
-public sealed record ReplicaCatchUpResponse(long FlushedLsn, bool Done, FollowState State);
+/// <param name="Bytes">How much this order has fetched since it was given, or given anew.</param>
+public sealed record ReplicaCatchUpResponse(long FlushedLsn, bool Done, FollowState State, long Bytes = 0);
 
 /// <summary><c>POST /replicas/{ch}/truncate</c>: drops every record above <paramref name="Lsn"/>.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
@@ -81,4 +82,15 @@ public sealed record ReplicaRebuildRequest(long SessionId, string Source, long T
 /// <param name="TransferredLsn">The last LSN on the replica's disk, or the target where that is less.</param>
 /// <param name="Done">The target is on the disk.</param>
 /// <param name="SnapshotLsn">With <see cref="ReplicaRebuildRequest.SnapshotTail"/>: the snapshot that the copy begins behind, once it is chosen.</param>
-public sealed record ReplicaRebuildResponse(string Phase, long TransferredLsn, bool Done, long? SnapshotLsn = null);
+/// <param name="Bytes">How much this order has fetched since it was given, or given anew.</param>
+public sealed record ReplicaRebuildResponse(string Phase, long TransferredLsn, bool Done, long? SnapshotLsn = null, long Bytes = 0);
+
+/// <summary><c>GET /channels/{ch}/history</c>: what of its log a leader knows to be retained.</summary>
+/// <param name="Term">The term at which it leads.</param>
+/// <param name="FirstLsn">The first record that can be read.</param>
+/// <param name="HeadLsn">The last record that was given an LSN.</param>
+/// <param name="CommittedLsn">The last record that is in the storage.</param>
+/// <param name="SnapshotLsn">What the newest snapshot covers, the newest that verifies where that was asked for; 0 without one.</param>
+/// <param name="SnapshotVerified">That snapshot was read and is whole.</param>
+/// <param name="Record">The record that was asked for; null where the log does not have it, or not any more.</param>
+public sealed record ChannelHistoryResponse(long Term, long FirstLsn, long HeadLsn, long CommittedLsn, long SnapshotLsn, bool SnapshotVerified, ReplicaPositionResponse? Record);

@@ -94,6 +94,22 @@ public sealed class ReplicaRegistry
             : new(s with { State = run.Sender.State, Session = run.Sender.Session }));
     }
 
+    /// <summary>Ends a session that is not to go on.</summary>
+    /// <returns>What it led to; null where no such replica is known.</returns>
+    public SenderStep? Invalidate(ReplicaKey replica, long sessionId, string reason)
+    {
+        lock (_gate)
+        {
+            var step = Change(replica, s => s.Invalidate(sessionId, reason));
+            if (step is { Refused: null })
+            {
+                _log.Record([RecoveryEvent.Of(replica, sessionId, RecoveryEvents.SessionInvalidated, reason)]);
+            }
+
+            return step;
+        }
+    }
+
     /// <summary>Has a call made on a replica's sender.</summary>
     /// <returns>What it led to; null where no such replica is known.</returns>
     public SenderStep? Change(ReplicaKey replica, Func<ReplicaSender, SenderStep> call)

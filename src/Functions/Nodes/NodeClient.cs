@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Baton.Core.Api;
@@ -91,6 +92,28 @@ internal sealed class NodeClient(HttpClient http, ClusterOptions cluster, TimePr
     /// <exception cref="NodeCallException">It came to nothing.</exception>
     public async Task<ChannelStatus> StatusAsync(Uri endpoint, string channel, CancellationToken cancellationToken) =>
         Read<ChannelStatus>(await SendAsync(HttpMethod.Get, endpoint, $"channels/{Uri.EscapeDataString(channel)}/status", null, StatusTimeout, cancellationToken));
+
+    /// <summary>A step of a recovery session.</summary>
+    /// <param name="endpoint">The node.</param>
+    /// <param name="channel">The channel of which it has a replica.</param>
+    /// <param name="step"><c>connect</c>, <c>handshake</c> and so on.</param>
+    /// <param name="body">What the step takes.</param>
+    /// <param name="timeout">How long the answer may take.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="NodeCallException">It came to nothing, or whether it did is unknown.</exception>
+    public async Task<T> ReplicaAsync<T>(Uri endpoint, string channel, string step, object body, TimeSpan timeout, CancellationToken cancellationToken) =>
+        Read<T>(await SendAsync(HttpMethod.Post, endpoint, $"replicas/{Uri.EscapeDataString(channel)}/{step}", body, timeout, cancellationToken));
+
+    /// <summary>What of a channel's log its leader knows to be retained, and the record at <paramref name="lsn"/>.</summary>
+    /// <exception cref="NodeCallException">It came to nothing.</exception>
+    public async Task<ChannelHistoryResponse> HistoryAsync(Uri endpoint, string channel, long? lsn, bool verifySnapshot, CancellationToken cancellationToken) =>
+        Read<ChannelHistoryResponse>(await SendAsync(
+            HttpMethod.Get,
+            endpoint,
+            string.Create(CultureInfo.InvariantCulture, $"channels/{Uri.EscapeDataString(channel)}/history?lsn={lsn}&verifySnapshot={(verifySnapshot ? "true" : "false")}"),
+            null,
+            ControlTimeout,
+            cancellationToken));
 
     /// <inheritdoc/>
     public void Dispose() => _controlCalls.Dispose();

@@ -22,6 +22,12 @@ internal sealed record Backoff(TimeSpan First, TimeSpan Longest)
     /// <summary>A configuration that is to arrive by replication: 200 ms doubling to 2 s.</summary>
     public static Backoff Arrival { get; } = new(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(2));
 
+    /// <summary>A replica, or its leader, that does not answer: 200 ms doubling to 5 s.</summary>
+    public static Backoff Replica { get; } = new(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(5));
+
+    /// <summary>A replica that is fetching: 250 ms.</summary>
+    public static Backoff Transfer { get; } = new(TimeSpan.FromMilliseconds(250), TimeSpan.FromMilliseconds(250));
+
     /// <summary>New leaders that are to say that they lead: 100 ms doubling to 2 s.</summary>
     public static Backoff Confirmation { get; } = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
 

@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using Baton.Core.Cluster;
+using Baton.Core.Recovery;
 using Baton.Functions.Failover;
 using Baton.Functions.Hosting;
 using Baton.Functions.Nodes;
 using Baton.Functions.Operations;
+using Baton.Functions.Recovery;
 using Baton.Functions.Topology;
 
 namespace Baton.Functions.Reconcile;
@@ -18,7 +20,7 @@ internal sealed record ReplicasRepaired(int Channels, long Version, long Elapsed
 /// Activity: keeps the copies of channels as many as were asked for (<see cref="ReplicaSets"/>). It calls no node, so it waits for none; one conditional write, and none where nothing is to be
 /// changed. It changes no leader and no term, and a failover that comes first is what it then plans upon.
 /// </summary>
-internal sealed class RepairReplicas(OperationStore operations, ClusterStateStore states, HeartbeatStore heartbeats, CircuitStore circuits, FailoverOptions options, TimeProvider time)
+internal sealed class RepairReplicas(OperationStore operations, ClusterStateStore states, HeartbeatStore heartbeats, CircuitStore circuits, RecoveryStore recoveries, FailoverOptions options, RecoveryOptions recovery, TimeProvider time)
 {
     // A pass is to end; the next one goes on.
     private const int MostForgotten = 50;
@@ -30,12 +32,15 @@ internal sealed class RepairReplicas(OperationStore operations, ClusterStateStor
         var began = Stopwatch.GetTimestamp();
         await operations.RecordStepAsync(input.OperationId, 3, "Replicas", null, cancellationToken);
         var beats = await heartbeats.ReadBeatsAsync(cancellationToken);
+        var known = await recoveries.ListAsync(cancellationToken);
         var before = default(ClusterState);
         var after = await states.UpdateAsync(
             s =>
             {
                 before = s;
-                return ReplicaSets.Repair(s, beats, options.HeartbeatTimeout, time.GetUtcNow());
+                var now = time.GetUtcNow();
+                var repaired = ReplicaSets.Repair(s, beats, options.HeartbeatTimeout, now);
+                return new RecoveryPlan(beats, options.HeartbeatTimeout, recovery.ReadyLag, now).WithReadiness(s, repaired, known);
             },
             cancellationToken);
         var changed = after.Channels.Count(c => !ReferenceEquals(c.Value, before!.Channels.GetValueOrDefault(c.Key)));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using Baton.Core.Api;
 using Microsoft.Extensions.Options;
 
@@ -68,7 +69,8 @@ internal static class SettingReader
     }
 
     /// <summary>A whole number between the bounds; <paramref name="byDefault"/> when absent.</summary>
-    public static int Whole(this IConfiguration configuration, string name, int byDefault, int min, int max)
+    public static T Whole<T>(this IConfiguration configuration, string name, T byDefault, T min, T max)
+        where T : struct, IBinaryInteger<T>
     {
         var value = configuration[name];
         if (string.IsNullOrEmpty(value))
@@ -76,7 +78,7 @@ internal static class SettingReader
             return byDefault;
         }
 
-        return int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) && parsed >= min && parsed <= max
+        return T.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var parsed) && parsed >= min && parsed <= max
             ? parsed
             : throw new InvalidSettingException(name, value, $"use a whole number from {min} to {max}.");
     }

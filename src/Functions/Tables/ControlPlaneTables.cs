@@ -38,6 +38,9 @@ internal sealed class ControlPlaneTables(BatonStorage storage, ILogger<ControlPl
     /// <summary>CDC tasks: one row a channel and target cluster.</summary>
     public TableClient CdcTasks { get; } = storage.Tables.GetTableClient("CdcTasks");
 
+    /// <summary>How the recovery of replicas stands: one row a channel.</summary>
+    public TableClient Recovery { get; } = storage.Tables.GetTableClient("Recovery");
+
     /// <summary>What happened, newest first.</summary>
     public TableClient Timeline { get; } = storage.Tables.GetTableClient("Timeline");
 
@@ -51,7 +54,7 @@ internal sealed class ControlPlaneTables(BatonStorage storage, ILogger<ControlPl
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        TableClient[] tables = [ReplicateConfig, ClusterState, Nodes, Operations, BroadcastTasks, CdcTasks, Timeline];
+        TableClient[] tables = [ReplicateConfig, ClusterState, Nodes, Operations, BroadcastTasks, CdcTasks, Recovery, Timeline];
         for (var delay = FirstRetry; ; delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry)
         {
             try

@@ -1,5 +1,4 @@
 using Baton.Core.Api;
-using Baton.Core.Wal;
 using Baton.Node.Replicas.Feed;
 using Baton.Storage.Replicas;
 using Baton.Storage.Wal;
@@ -21,7 +20,7 @@ internal sealed partial class Follower
                 return false;
             }
 
-            await FetchAsync(log, long.MaxValue, ct);
+            await FetchAsync(log, long.MaxValue, order: null, ct);
             if (assignment.Term < KnownTerm || assignment.LeaderEndpoint is null)
             {
                 // The log is of a later term than the assignment, or nobody leads: another assignment will come.
@@ -46,13 +45,10 @@ internal sealed partial class Follower
         }
 
         var last = log.Last;
-        var same = false;
+        bool same;
         try
         {
-            await foreach (var entry in around.Store.ReadAsync(Channel, last.Lsn, last.Lsn, ct))
-            {
-                same = entry.Term == last.Term && WalRecordChecksum.Of(entry.Record) == last.Crc;
-            }
+            same = await around.Store.ReadPositionAsync(Channel, last.Lsn, ct) == last;
         }
         catch (WalTrimmedException)
         {
@@ -81,7 +77,7 @@ internal sealed partial class Follower
     }
 
     /// <summary>Takes over batches from the storage, where everything is durable, through <paramref name="throughLsn"/> or to the end.</summary>
-    private async Task FetchAsync(ReplicaLog log, long throughLsn, CancellationToken ct)
+    private async Task FetchAsync(ReplicaLog log, long throughLsn, PullOrder? order, CancellationToken ct)
     {
         if (throughLsn <= log.LastLsn)
         {
@@ -91,6 +87,7 @@ internal sealed partial class Follower
         await foreach (var batch in around.Store.ReadBatchesAsync(Channel, log.LastLsn + 1, throughLsn, ct))
         {
             await log.AppendAsync(batch.Term, batch.Bytes, ct);
+            order?.Took(batch.Bytes.Length);
             RaiseKnownTerm(batch.Term);
             Appended(log.LastLsn);
         }
@@ -133,7 +130,7 @@ internal sealed partial class Follower
             else if (step.FetchThroughLsn > 0)
             {
                 SetState(FollowState.CatchingUp);
-                await FetchAsync(log, step.FetchThroughLsn, ct);
+                await FetchAsync(log, step.FetchThroughLsn, order: null, ct);
                 if (log.LastLsn == before)
                 {
                     throw new FeedException($"the leader says that LSN {step.FetchThroughLsn} is durable, but the log in the storage ends at LSN {before}");

@@ -11,7 +11,7 @@ internal sealed partial class Follower
     {
         var order = await OrderAsync(request.SessionId, null, request.TargetLsn, ct);
         await WaitAsync(order, request.SessionId, request.WaitMs, ct);
-        return new ReplicaCatchUpResponse(Math.Min(FlushedLsn, order.TargetLsn), order.Done, _state);
+        return new ReplicaCatchUpResponse(Math.Min(FlushedLsn, order.TargetLsn), order.Done, _state, order.Bytes);
     }
 
     /// <summary>Drops the copy and builds it anew.</summary>
@@ -21,7 +21,7 @@ internal sealed partial class Follower
         await WaitAsync(order, request.SessionId, request.WaitMs, ct);
         return order.Refusal is { } refusal
             ? throw new ApiException(refusal.Error)
-            : new ReplicaRebuildResponse(order.Phase, order.Prepared ? Math.Min(FlushedLsn, order.TargetLsn) : 0, order.Done, order.SnapshotLsn);
+            : new ReplicaRebuildResponse(order.Phase, order.Prepared ? Math.Min(FlushedLsn, order.TargetLsn) : 0, order.Done, order.SnapshotLsn, order.Bytes);
     }
 
     /// <summary>The order as it runs, or has ended; begun where it is another than the last one, or where that could not be carried out.</summary>
@@ -107,7 +107,7 @@ internal sealed partial class Follower
         var before = log.LastLsn;
         if (before < order.TargetLsn)
         {
-            await FetchAsync(log, order.TargetLsn, ct);
+            await FetchAsync(log, order.TargetLsn, order, ct);
         }
 
         await log.FlushAsync(ct);

@@ -9,6 +9,7 @@ namespace Baton.Node.Replicas;
 internal sealed class PullOrder(long sessionId, string? source, long targetLsn)
 {
     private readonly TaskCompletionSource<bool> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _bytes;
     private volatile string _phase = source is null ? "catchup" : "source_select";
 
     /// <summary>What a rebuild begins with; null for a catch-up.</summary>
@@ -30,6 +31,9 @@ internal sealed class PullOrder(long sessionId, string? source, long targetLsn)
     /// <summary>The snapshot that the copy begins behind.</summary>
     public long? SnapshotLsn { get; set; }
 
+    /// <summary>Bytes that were taken over for this order.</summary>
+    public long Bytes => Interlocked.Read(ref _bytes);
+
     /// <summary>True when the target is on the disk, false when this order cannot get there.</summary>
     public Task<bool> Ended => _ended.Task;
 
@@ -44,6 +48,9 @@ internal sealed class PullOrder(long sessionId, string? source, long targetLsn)
 
     /// <summary>Whether an order that comes in is this one.</summary>
     public bool Is(long session, string? from, long target) => sessionId == session && Source == from && TargetLsn == target;
+
+    /// <summary>Notes a batch that was taken over.</summary>
+    public void Took(int bytes) => Interlocked.Add(ref _bytes, bytes);
 
     /// <summary>It ends, once. For the owner of the log.</summary>
     public void End(bool done, ApiException? refusal = null)

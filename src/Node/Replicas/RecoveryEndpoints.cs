@@ -1,3 +1,4 @@
+using System.Globalization;
 using Baton.Core.Api;
 using Baton.Node.Access;
 using Baton.Node.Answers;
@@ -22,6 +23,19 @@ internal static class RecoveryEndpoints
             await f.ReleaseAsync(r.SessionId, ct);
             return f.Status();
         });
+        routes.MapGet("/channels/{channel}/history", HistoryAsync).Takes(Caller.Control);
+    }
+
+    // A look at a leader's log: the other half of a handshake.
+    private static async Task<IResult> HistoryAsync(string channel, HttpContext context, ChannelTable channels, Drain drain)
+    {
+        ChannelNames.Check(channel);
+        var query = context.Request.Query;
+        var lsn = query["lsn"].ToString();
+        var at = 0L;
+        Require(lsn.Length == 0 || (long.TryParse(lsn, NumberStyles.None, CultureInfo.InvariantCulture, out at) && at >= 1), "lsn must be a whole number from 1 on");
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Over);
+        return Results.Json(await channels.Led(channel).HistoryAsync(lsn.Length == 0 ? null : at, query["verifySnapshot"] == "true", either.Token), BatonJson.Options);
     }
 
     private static void Map<T>(IEndpointRouteBuilder routes, string step, Action<T> check, Func<Follower, T, CancellationToken, Task<object>> run)

@@ -99,7 +99,7 @@ public sealed partial class ReplicaLog
         {
             file.SetLength(scan.Place.Offset);
             file.Flush();
-            (cut.LengthBytes, cut.Last) = (scan.Place.Offset, new ReplicaPosition(lastLsn, cut.Term, scan.Extent.LastRecordCrc));
+            (cut.LengthBytes, cut.Last) = (scan.Place.Offset, new LogPosition(lastLsn, cut.Term, scan.Extent.LastRecordCrc));
         }
         else
         {
@@ -148,7 +148,7 @@ public sealed partial class ReplicaLog
         old.Dispose();
         _files.Replace(cut.Name, cut.NewName);
         _files.FlushFolder();
-        (cut.LengthBytes, cut.Last) = (scan.BatchPlace.Offset + part.Length, new ReplicaPosition(lastLsn, cut.Term, WalBatchExtent.Of(part).LastRecordCrc));
+        (cut.LengthBytes, cut.Last) = (scan.BatchPlace.Offset + part.Length, new LogPosition(lastLsn, cut.Term, WalBatchExtent.Of(part).LastRecordCrc));
         return file;
     }
 

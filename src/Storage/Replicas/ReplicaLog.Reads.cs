@@ -41,7 +41,7 @@ public sealed partial class ReplicaLog
     /// <exception cref="ReplicaCutException">The log was truncated or reset meanwhile.</exception>
     /// <exception cref="ReplicaDamagedException">It cannot be read.</exception>
     /// <exception cref="ReplicaFaultedException">The disk refused.</exception>
-    public Task<ReplicaPosition?> PositionAsync(long lsn, CancellationToken cancellationToken) => Task.Run<ReplicaPosition?>(
+    public Task<LogPosition?> PositionAsync(long lsn, CancellationToken cancellationToken) => Task.Run<LogPosition?>(
         () =>
         {
             try
@@ -56,7 +56,7 @@ public sealed partial class ReplicaLog
         },
         cancellationToken);
 
-    private ReplicaPosition? Position(long lsn, CancellationToken cancellationToken)
+    private LogPosition? Position(long lsn, CancellationToken cancellationToken)
     {
         var cuts = Volatile.Read(ref _cuts);
         while (Look(lsn, cuts) is { } part)
@@ -66,7 +66,7 @@ public sealed partial class ReplicaLog
             using var scan = file is null ? null : new ReplicaScan(file, part.Start, part.EndOffset);
             if (scan is not null && NextHolding(scan, part, lsn, cuts))
             {
-                return new ReplicaPosition(lsn, part.Segment.Term, WalBatchExtent.RecordCrc(scan.Batch, lsn));
+                return new LogPosition(lsn, part.Segment.Term, WalBatchExtent.RecordCrc(scan.Batch, lsn));
             }
         }
 

@@ -6,7 +6,7 @@ namespace Baton.Storage.Replicas;
 public sealed partial class ReplicaLog
 {
     // With _change held. A failure leaves a torn batch that no reader is told of, and the next opening cuts.
-    private void Write(ReadOnlySpan<byte> batch, long firstLsn, ReplicaPosition last)
+    private void Write(ReadOnlySpan<byte> batch, long firstLsn, LogPosition last)
     {
         var tail = _tail!;
         _tailFile!.Write(tail.LengthBytes, batch);
@@ -63,7 +63,7 @@ public sealed partial class ReplicaLog
     // With _flush held: the last file stays the last.
     private async Task SyncAsync()
     {
-        ReplicaPosition written;
+        LogPosition written;
         lock (_state)
         {
             written = _written;

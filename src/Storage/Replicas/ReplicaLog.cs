@@ -1,15 +1,7 @@
-using System.Runtime.InteropServices;
 using Baton.Core.Wal;
 using Microsoft.Extensions.Logging;
 
 namespace Baton.Storage.Replicas;
-
-/// <summary>The last record of a replica, told so that another log can say whether it has the same one.</summary>
-/// <param name="Lsn">Its LSN; 0 for none, then the rest is 0 too.</param>
-/// <param name="Term">The term under which it was written.</param>
-/// <param name="Crc"><see cref="Core.Wal.WalRecordChecksum"/> of it.</param>
-[StructLayout(LayoutKind.Auto)]
-public readonly record struct ReplicaPosition(long Lsn, long Term, uint Crc);
 
 /// <summary>A channel's records on this node's own disk. Safe for use by many threads; changes go one after the other, reads go beside them.</summary>
 /// <remarks>
@@ -39,8 +31,8 @@ public sealed partial class ReplicaLog : IAsyncDisposable
     private ReplicaSegment? _marker;
     private ReplicaSegment? _tail;
     private IReplicaFile? _tailFile;
-    private ReplicaPosition _written;
-    private ReplicaPosition _synced;
+    private LogPosition _written;
+    private LogPosition _synced;
     private long _emptyFirstLsn;
     private Task? _flusher;
     private Exception? _fault;
@@ -91,7 +83,7 @@ public sealed partial class ReplicaLog : IAsyncDisposable
     }
 
     /// <summary>The last record written, flushed or not.</summary>
-    public ReplicaPosition Last
+    public LogPosition Last
     {
         get
         {
@@ -103,7 +95,7 @@ public sealed partial class ReplicaLog : IAsyncDisposable
     }
 
     /// <summary>The last record that survives a crash of the host, by the fsync policy.</summary>
-    public ReplicaPosition Flushed
+    public LogPosition Flushed
     {
         get
         {
@@ -180,7 +172,7 @@ public sealed partial class ReplicaLog : IAsyncDisposable
                 await BeginFileAsync(term, next).ConfigureAwait(false);
             }
 
-            Write(extent.FirstLsn == next ? batch.Span : WalBatchExtent.Cut(batch.Span, next, extent.LastLsn), next, new ReplicaPosition(extent.LastLsn, term, extent.LastRecordCrc));
+            Write(extent.FirstLsn == next ? batch.Span : WalBatchExtent.Cut(batch.Span, next, extent.LastLsn), next, new LogPosition(extent.LastLsn, term, extent.LastRecordCrc));
             if (_options.Fsync == ReplicaFsync.Always)
             {
                 await FlushAsync(CancellationToken.None).ConfigureAwait(false);

@@ -155,7 +155,7 @@ internal sealed class ReplicaRecovery(string channel, IReplicaFiles files, TimeP
             segment.LengthBytes = scan.Place.Offset;
             while (scan.Next())
             {
-                segment.NoteBatch(new ReplicaPosition(scan.Extent.LastLsn, segment.Term, scan.Extent.LastRecordCrc), scan.BatchPlace.Lsn, scan.Batch.Length);
+                segment.NoteBatch(new LogPosition(scan.Extent.LastLsn, segment.Term, scan.Extent.LastRecordCrc), scan.BatchPlace.Lsn, scan.Batch.Length);
             }
 
             return null;
@@ -191,7 +191,7 @@ internal sealed class ReplicaRecovery(string channel, IReplicaFiles files, TimeP
 
             segment.Places.AddRange(index.Places);
             segment.LengthBytes = file.Length;
-            segment.Last = new ReplicaPosition(lastLsn, segment.Term, scan.Extent.LastRecordCrc);
+            segment.Last = new LogPosition(lastLsn, segment.Term, scan.Extent.LastRecordCrc);
             return true;
         }
         catch (WalFormatException)

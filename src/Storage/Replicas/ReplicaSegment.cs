@@ -13,7 +13,7 @@ internal sealed class ReplicaSegment(long term, long firstLsn)
     public long FirstLsn { get; } = firstLsn;
 
     /// <summary>Its last record.</summary>
-    public ReplicaPosition Last { get; set; }
+    public LogPosition Last { get; set; }
 
     /// <summary>Bytes of it that are whole batches.</summary>
     public long LengthBytes { get; set; }
@@ -40,7 +40,7 @@ internal sealed class ReplicaSegment(long term, long firstLsn)
     }
 
     /// <summary>Notes a batch behind all others.</summary>
-    public void NoteBatch(ReplicaPosition last, long firstLsn, int sizeBytes)
+    public void NoteBatch(LogPosition last, long firstLsn, int sizeBytes)
     {
         NotePlace(new WalSegmentPlace(firstLsn, LengthBytes));
         LengthBytes += sizeBytes;

@@ -34,6 +34,9 @@ public sealed record WalManifest(string Channel, long Term, string Owner, string
     /// <summary>LSN after the last sealed segment: where the tail begins.</summary>
     [JsonIgnore]
     public long FirstLsnAfterSealed => Segments.LastOrDefault(s => s.Sealed)?.LastLsn + 1 ?? FirstLsn;
+
+    /// <summary>Bytes of the sealed segments that hold <paramref name="lsn"/> or anything above it: what keeping the log from there on keeps.</summary>
+    public long SealedBytesFrom(long lsn) => Segments.Where(s => s.LastLsn >= lsn).Sum(s => s.LengthBytes ?? 0);
 }
 
 /// <summary>One blob of a channel's log.</summary>

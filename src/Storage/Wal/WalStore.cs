@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Baton.Core.Wal;
 using Microsoft.Extensions.Logging;
 
 namespace Baton.Storage.Wal;
@@ -91,6 +92,20 @@ public sealed class WalStore
         ChannelName.Check(channel);
         ArgumentOutOfRangeException.ThrowIfLessThan(fromLsn, 1);
         return _reader.ReadAsync(channel, fromLsn, throughLsn, cancellationToken);
+    }
+
+    /// <summary>What a record is known by, without its value; null where the log does not have it yet.</summary>
+    /// <exception cref="WalTrimmedException">It is below the retained history.</exception>
+    /// <exception cref="WalDamagedException">It cannot be read.</exception>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public async Task<LogPosition?> ReadPositionAsync(string channel, long lsn, CancellationToken cancellationToken)
+    {
+        await foreach (var entry in ReadAsync(channel, lsn, lsn, cancellationToken).ConfigureAwait(false))
+        {
+            return new LogPosition(entry.Lsn, entry.Term, WalRecordChecksum.Of(entry.Record));
+        }
+
+        return null;
     }
 
     /// <summary>Batches in order, checked, from the one that holds <paramref name="fromLsn"/> to the one that holds <paramref name="throughLsn"/>, or to the present end of the log.</summary>

@@ -85,6 +85,7 @@ public sealed class ProcessTests(AzuriteFixture azurite)
             ("Cluster__Id", "a"),
             ("Cluster__Secret", "0123456789abcdef0123456789abcdef"),
             ("HeartbeatSweepSchedule", "* * * * * *"),
+            ("RecoverySweepSchedule", "* * * * * *"),
             ("OperationSweepSchedule", "*/10 * * * * *"),
         ]);
         using var client = new HttpClient(new ConnectFaults(new SocketsHttpHandler())) { BaseAddress = new Uri($"http://127.0.0.1:{port}") };

@@ -34,7 +34,7 @@ public sealed class ReplicaFolderTests : IDisposable
         await using (var log = await OpenAsync(fsync))
         {
             Assert.InRange(log.FirstLsn, 2, 45);
-            Assert.Equal(new ReplicaPosition(90, 9, WalRecordChecksum.Of(Record(90))), log.Flushed);
+            Assert.Equal(new LogPosition(90, 9, WalRecordChecksum.Of(Record(90))), log.Flushed);
             await CheckAsync(log);
             await log.ResetAsync(500, default);
             await log.AppendAsync(9, Batch(500, 2), default);

@@ -165,7 +165,7 @@ internal sealed class ReplicaLife : IAsyncDisposable
 
             Assert.Equal(Math.Clamp(Last - from + 1, 0, count + 1), read);
             var position = await _log.PositionAsync(from, CancellationToken.None);
-            Assert.Equal(from <= Last ? Position(from) : (ReplicaPosition?)null, position);
+            Assert.Equal(from <= Last ? Position(from) : (LogPosition?)null, position);
             Assert.Null(await _log.PositionAsync(_first - 1, CancellationToken.None));
         },
         () => { },
@@ -283,7 +283,7 @@ internal sealed class ReplicaLife : IAsyncDisposable
         Disk.Quiet = false;
     }
 
-    private ReplicaPosition Position(long lsn) => new(lsn, _records[(int)(lsn - _first)].Term, WalRecordChecksum.Of(_records[(int)(lsn - _first)].Record));
+    private LogPosition Position(long lsn) => new(lsn, _records[(int)(lsn - _first)].Term, WalRecordChecksum.Of(_records[(int)(lsn - _first)].Record));
 
     private static void AssertSame((long Term, WalRecord Record) expected, long term, WalRecord actual)
     {

@@ -43,7 +43,7 @@ public sealed class ReplicaLogTests
         await UntilAsync(() => log.Flushed.Lsn == 6);
         Assert.Equal(before + 1, _disk.Flushes);
         Assert.Equal(log.Last, log.Flushed);
-        Assert.Equal(new ReplicaPosition(6, 1, WalRecordChecksum.Of(Record(6))), log.Flushed);
+        Assert.Equal(new LogPosition(6, 1, WalRecordChecksum.Of(Record(6))), log.Flushed);
 
         // One wait only began so far; the next begins with the next append.
         await log.AppendAsync(1, Batch(7, 1), default);
@@ -142,7 +142,7 @@ public sealed class ReplicaLogTests
         Assert.InRange(index.Places.Count, 5, 14);
         for (var lsn = 1; lsn <= 60; lsn++)
         {
-            Assert.Equal(new ReplicaPosition(lsn, lsn <= 40 ? 1 : 2, WalRecordChecksum.Of(Record(lsn, 20_000))), await again.PositionAsync(lsn, default));
+            Assert.Equal(new LogPosition(lsn, lsn <= 40 ? 1 : 2, WalRecordChecksum.Of(Record(lsn, 20_000))), await again.PositionAsync(lsn, default));
             Assert.Equal(lsn, (await ReadAsync(again, lsn))[0]);
         }
 

@@ -1,0 +1,42 @@
+using Baton.Core.Recovery;
+using Baton.Functions.Hosting;
+
+namespace Baton.Functions.Recovery;
+
+/// <summary>A step of a run.</summary>
+/// <param name="Run">The run, after the answer to its last action.</param>
+/// <param name="Entries">What that answer gave to write down.</param>
+/// <param name="RenewPin">It is time to say again that the log is to be kept.</param>
+/// <param name="LookOnly">Only look whether the session still stands.</param>
+internal sealed record RecoveryStep(RecoveryRun Run, IReadOnlyList<RecoveryEntry> Entries, bool RenewPin = false, bool LookOnly = false);
+
+/// <summary>
+/// Activity: keeps what a run has come to, writes its events down, and does its next action. It may run twice, and late: a session that is not the replica's any more is found ended, and nothing is
+/// done for it but to let go of what it held.
+/// </summary>
+internal sealed class CarryOutRecovery(RecoveryStore recoveries, RecoveryLogStore log, ReplicaActions actions)
+{
+    /// <summary>Does it.</summary>
+    [Function(nameof(CarryOutRecovery))]
+    public async Task<RecoveryAnswer> RunAsync([ActivityTrigger] RecoveryStep step, CancellationToken cancellationToken)
+    {
+        var run = step.Run;
+        var replica = run.Sender.Replica;
+        await recoveries.ChangeAsync(replica.Channel, 0, r => r.Settle(run), cancellationToken);
+        await log.WriteAsync(step.Entries, cancellationToken);
+        switch (run.Next.Kind)
+        {
+            case RecoveryActionKind.None:
+                await actions.ReleaseAsync(run, cancellationToken);
+                return RecoveryAnswer.Done;
+            case RecoveryActionKind.Unpin:
+                return await actions.DoAsync(run, renewPin: false, cancellationToken);
+            default:
+                // As kept: another may have ended the session since the run was told of anything.
+                var sender = (await recoveries.ReadAsync(replica.Channel, cancellationToken)).Find(replica.ReplicaId);
+                return sender?.Refusal(run.SessionId) is null && sender is not null
+                    ? step.LookOnly ? RecoveryAnswer.Done : await actions.DoAsync(run, step.RenewPin, cancellationToken)
+                    : new RecoveryAnswer(RecoveryResult.Ended, Outside: sender);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+using Baton.Core.Api;
+using Baton.Core.Cluster;
+using Baton.Core.Recovery;
+using Baton.Functions.Hosting;
+using Baton.Functions.Requests;
+
+namespace Baton.Functions.Recovery;
+
+/// <summary>A replica as <c>GET /api/recovery/replicas</c> shows it.</summary>
+/// <param name="Channel">The channel.</param>
+/// <param name="ReplicaId">Its node.</param>
+/// <param name="Endpoint">Where it is.</param>
+/// <param name="Epoch">The term of the channel's leadership by which it is judged.</param>
+/// <param name="State">What it is.</param>
+/// <param name="Session">Its last session that did not complete, if any.</param>
+internal sealed record RecoveryView(string Channel, string ReplicaId, ReplicaEndpoint Endpoint, long Epoch, ReplicaProgress State, RecoverySession? Session);
+
+/// <summary>Looking at recoveries changes nothing.</summary>
+internal sealed class RecoveryRead(RecoveryStore recoveries, RecoveryLogStore log)
+{
+    /// <summary><c>GET /api/recovery/replicas?channel=</c>: how the recovery of each replica stands.</summary>
+    [Function("RecoveryReplicas")]
+    public async Task<IResult> ReplicasAsync(
+        [HttpTrigger(AuthorizationLevel.Function, "get", Route = "recovery/replicas")] HttpRequest request,
+        CancellationToken cancellationToken)
+    {
+        var channels = Id(request, "channel") is { } channel ? [await recoveries.ReadAsync(channel, cancellationToken)] : (await recoveries.ListAsync(cancellationToken)).Values;
+        return Results.Json(
+            channels.SelectMany(c => c.Senders).Select(s => new RecoveryView(s.Replica.Channel, s.Replica.ReplicaId, s.Endpoint, s.Epoch, s.State, s.Session)).OrderBy(v => v.Channel, StringComparer.Ordinal).ThenBy(v => v.ReplicaId, StringComparer.Ordinal),
+            BatonJson.Options);
+    }
+
+    /// <summary><c>GET /api/recovery/log?channel=&amp;replica=&amp;last=100</c>: what happened, newest first.</summary>
+    [Function("RecoveryLog")]
+    public async Task<IResult> LogAsync(
+        [HttpTrigger(AuthorizationLevel.Function, "get", Route = "recovery/log")] HttpRequest request,
+        CancellationToken cancellationToken) =>
+        Results.Json(
+            await log.ReadAsync(Id(request, "channel"), Id(request, "replica"), request.QueryInt32("last", byDefault: 100, min: 1, max: RecoveryLogStore.MaxEntries), cancellationToken),
+            BatonJson.Options);
+
+    private static string? Id(HttpRequest request, string name) => request.Query[name].ToString() switch
+    {
+        "" => null,
+        var id when Names.IsValidId(id) => id,
+        _ => throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' must be an id: 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit."),
+    };
+}
