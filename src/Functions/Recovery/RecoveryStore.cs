@@ -74,6 +74,7 @@ internal sealed class RecoveryStore(ControlPlaneTables tables, RecoveryLogStore 
                 if (entries.Count > 0 || !IsSame(next.State.Channels, row.State.Channels))
                 {
                     await WriteRowAsync(channel, next, etag, ct);
+                    RecoveryMetrics.Count(row.State.Channels, next.State.Channels);
                     await log.WriteAsync(entries, ct);
                 }
 

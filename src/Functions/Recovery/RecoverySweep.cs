@@ -29,10 +29,12 @@ internal sealed class RecoverySweep(
         var plan = new RecoveryPlan(await heartbeats.ReadBeatsAsync(cancellationToken), failover.HeartbeatTimeout, options.ReadyLag, time.GetUtcNow());
         if (!plan.IsDue(state))
         {
+            RecoveryMetrics.RecordUnderWay(0);
             return;
         }
 
         var known = await recoveries.ListAsync(cancellationToken);
+        RecoveryMetrics.RecordUnderWay(known.Values.Sum(c => c.Senders.Count(s => s.HasActiveSession)));
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken };
         await Parallel.ForEachAsync(known.Values.SelectMany(c => c.Senders).Where(s => s.HasActiveSession), parallel, async (s, ct) => await assignments.EnsureRunsAsync(client, s.Replica, ct));
         await Parallel.ForEachAsync(

@@ -11,7 +11,7 @@ namespace Baton.Functions.Recovery;
 internal sealed class TakeRecovery(OperationStore operations, RecoveryStore recoveries, ReplicaActions actions, RecoveryOptions options, TimeProvider time)
 {
     /// <summary>Why such a session ends.</summary>
-    private const string RunLost = "run_lost";
+    internal const string RunLost = "run_lost";
 
     /// <summary>Looks it up.</summary>
     [Function(nameof(TakeRecovery))]

@@ -7,6 +7,7 @@ using System.Text.RegularExpressions;
 using Baton.Functions.Failover;
 using Baton.Functions.ForcedPromotion;
 using Baton.Functions.Reconcile;
+using Baton.Functions.Recovery;
 using Baton.Functions.Settings;
 using Baton.Functions.Telemetry;
 using Baton.Node.Tests.Status;
@@ -63,7 +64,7 @@ public sealed partial class MetricsExportTests
         using var listener = new MeterListener();
         listener.InstrumentPublished = (instrument, _) =>
         {
-            if (instrument.Meter.Name is "Baton.Failover" or "Baton.ForcedPromotion" or "Baton.Reconcile")
+            if (instrument.Meter.Name is "Baton.Failover" or "Baton.ForcedPromotion" or "Baton.Reconcile" or "Baton.Recovery")
             {
                 code.Add($"{instrument.GetType().Name.Split('`')[0].ToLowerInvariant()} {instrument.Name}");
             }
@@ -71,6 +72,7 @@ public sealed partial class MetricsExportTests
         RuntimeHelpers.RunClassConstructor(typeof(FailoverMetrics).TypeHandle);
         RuntimeHelpers.RunClassConstructor(typeof(PromotionMetrics).TypeHandle);
         RuntimeHelpers.RunClassConstructor(typeof(ReconcileMetrics).TypeHandle);
+        RuntimeHelpers.RunClassConstructor(typeof(RecoveryMetrics).TypeHandle);
         listener.Start();
         var page = await MetricsPage.ReadAsync();
         Assert.Equal(code, Row().Matches(page).Select(m => $"{m.Groups["type"].Value} {m.Groups["name"].Value}").Order(StringComparer.Ordinal), StringComparer.Ordinal);
