@@ -14,6 +14,10 @@ internal sealed class Samples
 
     public double Worst => _ms.Max();
 
+    public double Least => _ms.Min();
+
+    public double Last => _ms[^1];
+
     public void Add(double ms) => _ms.Add(ms);
 
     public void AddAll(Samples others) => _ms.AddRange(others._ms);

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Spectre.Console;
 
-namespace Baton.Bench.Failover;
+namespace Baton.Bench;
 
 /// <summary>The table of budgets: what was measured beside what it must not exceed.</summary>
 internal sealed class Budgets
@@ -33,10 +33,28 @@ internal sealed class Budgets
     public void AddCount(string what, int count, int most) =>
         Row(what, count.ToString(CultureInfo.InvariantCulture), "", "", most.ToString(CultureInfo.InvariantCulture), count <= most ? "ok" : "NOT");
 
+    /// <summary>A row of ratios to something raw.</summary>
+    /// <param name="what">What was compared.</param>
+    /// <param name="ratios">The ratios.</param>
+    /// <param name="least">The median must reach this.</param>
+    public void AddRatio(string what, Samples ratios, double least)
+    {
+        var budget = string.Create(CultureInfo.InvariantCulture, $"median ≥ {least:0.0}");
+        if (ratios.Count == 0)
+        {
+            Row(what, "0", "", "", budget, "not measured");
+            return;
+        }
+
+        Row(what, ratios.Count.ToString(CultureInfo.InvariantCulture), Ratio(ratios.Median), Ratio(ratios.Least), budget, ratios.Median >= least ? "ok" : "NOT");
+    }
+
     /// <summary>A row for comparison.</summary>
     public void AddText(string what, string median, string worst) => Row(what, "", median, worst, "", "");
 
     public void Print() => AnsiConsole.Write(_table);
+
+    private static string Ratio(double ratio) => ratio.ToString("0.00", CultureInfo.InvariantCulture);
 
     private static string Ms(double ms) => string.Create(CultureInfo.InvariantCulture, $"{ms:0} ms");
 

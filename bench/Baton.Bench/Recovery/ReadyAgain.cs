@@ -1,0 +1,41 @@
+using Baton.DevHost.Clusters;
+
+namespace Baton.Bench.Recovery;
+
+/// <summary>Leaders killed by SIGKILL: how soon the replicas that are left may lead again, and how soon all of them when the node is back.</summary>
+internal static class ReadyAgain
+{
+    private const int Nodes = 3;
+    private const int Channels = 3;
+
+    // A sweep comes every two seconds; behind it are a session of nothing to fetch and a pass of reconciliation.
+    private const double MedianMs = 5_000;
+    private const double WorstMs = 15_000;
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+
+    public static async Task MeasureAsync(LocalMachine machine, int failovers, Budgets budgets, Action<string> say, CancellationToken cancellationToken)
+    {
+        var cluster = await machine.StartClusterAsync("a", o => o with { Nodes = Nodes, Channels = Channels, ReplicationFactor = Nodes }, cancellationToken);
+        var client = cluster.Client;
+        var (left, all) = (new Samples(), new Samples());
+        await ReadyAsync(_ => true, Nodes - 1);
+        for (var i = 0; i < failovers; i++)
+        {
+            var channel = (await client.TopologyAsync(cancellationToken)).Channels[i % Channels];
+            var killed = cluster.NodeIndex(channel.Leader!);
+            await cluster.KillNodeAsync(killed);
+            await ClusterClient.UntilAsync(
+                $"{channel.Name} has another leader", async () => (await client.TopologyAsync(cancellationToken)).Channels.All(c => c.Leader != cluster.NodeId(killed)), Patience, cancellationToken);
+            await left.TimeAsync(() => ReadyAsync(n => n != cluster.NodeId(killed), Nodes - 2));
+            await cluster.StartNodeAsync(killed, cancellationToken);
+            await all.TimeAsync(() => ReadyAsync(_ => true, Nodes - 1));
+            say(FormattableString.Invariant($"{cluster.NodeId(killed)} killed: the replicas that were left were ready {left.Last:0} ms after the failover, all {all.Last:0} ms after the node's return"));
+        }
+
+        budgets.Add("failover → replicas of live nodes ready to lead", left, MedianMs, WorstMs);
+        budgets.Add("node listens again → all replicas ready to lead", all, MedianMs, WorstMs);
+
+        Task ReadyAsync(Func<string, bool> counts, int replicas) =>
+            ClusterClient.UntilAsync("the replicas are ready", () => SessionLog.AreReadyAsync(client, counts, replicas, cancellationToken), Patience, cancellationToken);
+    }
+}
