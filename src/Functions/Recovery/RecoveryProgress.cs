@@ -10,14 +10,18 @@ namespace Baton.Functions.Recovery;
 /// <param name="Unwritten">Those that are still to be written down.</param>
 /// <param name="Bytes">What the replica has said last of the bytes that it has fetched.</param>
 /// <param name="PinnedAt">When the log was last asked to be kept (UTC).</param>
+/// <param name="Silences">How many actions in a row nobody has answered.</param>
 internal sealed record RecoveryProgress(
-    long Requests, TimeSpan Pin, RecoveryRun? Run, long Written = 0, IReadOnlyList<RecoveryEntry>? Unwritten = null, long Bytes = 0, DateTime PinnedAt = default)
+    long Requests, TimeSpan Pin, RecoveryRun? Run, long Written = 0, IReadOnlyList<RecoveryEntry>? Unwritten = null, long Bytes = 0, DateTime PinnedAt = default, int Silences = 0)
 {
     // Two renewals may fail.
     private const int RenewalsPerPin = 3;
 
-    /// <summary>It is time to say again that the log is to be kept.</summary>
-    public bool MustRenewPin(DateTime now) => Run?.Pin == PinState.Held && now - PinnedAt > Pin / RenewalsPerPin;
+    // Then the session ends, also where its budget does not say so. The copy is what it was.
+    private const int MaxSilences = 60;
+
+    /// <summary>It is time to say again that the log is to be kept: from the first record on that is still to be fetched.</summary>
+    public bool MustRenewPin(DateTime now) => Run is { Pin: PinState.Held, Next.FromLsn: > 0 } && now - PinnedAt > Pin / RenewalsPerPin;
 
     /// <summary>After an answer to its next action.</summary>
     public RecoveryProgress After(RecoveryAnswer answer, DateTime now)
@@ -26,14 +30,14 @@ internal sealed record RecoveryProgress(
         var after = answer.Result == RecoveryResult.Ended
             ? this with { Run = EndedBy(Run, answer.Outside) } // whoever ended it has written that down
             : With(Told(Run, answer, answer.Bytes - (answer.Bytes < Bytes ? 0 : Bytes), Tick(now)), now);
-        return answer.Result != RecoveryResult.Done ? after : after with { Bytes = answer.Bytes, PinnedAt = renewed ? now : PinnedAt };
+        after = after with { Silences = answer.Result == RecoveryResult.NoAnswer ? Silences + 1 : 0 };
+        return after.Silences == MaxSilences ? after.With(after.Run!.Refused("nobody answered", Tick(now)), now)
+            : answer.Result != RecoveryResult.Done ? after
+            : after with { Bytes = answer.Bytes, PinnedAt = renewed ? now : PinnedAt };
     }
 
     /// <summary>After a while in which nothing was heard.</summary>
     public RecoveryProgress Waited(DateTime now) => With(Run!.Waited(Tick(now)), now);
-
-    /// <summary>After too long a silence.</summary>
-    public RecoveryProgress GivenUp(DateTime now) => With(Run!.Refused("nobody answered", Tick(now)), now);
 
     private static RunStep Told(RecoveryRun run, RecoveryAnswer answer, long bytes, long tick) => answer.Result switch
     {

@@ -27,9 +27,6 @@ internal static class RecoverySessionOrchestration
     /// <summary>The event that says that the session may have ended.</summary>
     public const string Changed = "changed";
 
-    /// <summary>Actions in a row that nobody answered: then the session ends, also where its budget does not say so. The copy is what it was.</summary>
-    private const int MaxSilences = 60;
-
     /// <summary>The orchestrator.</summary>
     [Function(Name)]
     public static async Task RunAsync([OrchestrationTrigger] TaskOrchestrationContext context)
@@ -57,7 +54,6 @@ internal static class RecoverySessionOrchestration
     private static async Task<RecoveryProgress> RunAsync(TaskOrchestrationContext context, RecoveryProgress progress)
     {
         var changed = context.WaitForExternalEvent<string>(Changed);
-        var silences = 0;
         for (var round = 0; progress.Run is { IsOver: false } run && round < Backoff.RoundsPerExecution; round++)
         {
             var action = CarryOutAsync(context, progress, lookOnly: false);
@@ -70,9 +66,7 @@ internal static class RecoverySessionOrchestration
                 var first = await Task.WhenAny(deadline is null ? [action, changed] : [action, changed, deadline]);
                 if (first == action)
                 {
-                    var answer = await action;
-                    progress = progress.After(answer, context.CurrentUtcDateTime);
-                    silences = answer.Result == RecoveryResult.NoAnswer ? silences + 1 : 0;
+                    progress = progress.After(await action, context.CurrentUtcDateTime);
                     break;
                 }
 
@@ -90,11 +84,10 @@ internal static class RecoverySessionOrchestration
             }
 
             End(answered);
-            progress = silences == MaxSilences ? progress.GivenUp(context.CurrentUtcDateTime) : progress;
             if (progress.Run!.Next.Kind == run.Next.Kind && !progress.Run.IsOver)
             {
                 // No answer, or a transfer that goes on.
-                await (silences > 0 ? Backoff.Replica : Backoff.Transfer).WaitAsync(context, silences);
+                await (progress.Silences > 0 ? Backoff.Replica : Backoff.Transfer).WaitAsync(context, progress.Silences);
             }
         }
 
