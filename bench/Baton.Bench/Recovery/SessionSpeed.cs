@@ -13,8 +13,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Baton.Bench.Recovery;
 
 /// <summary>
-/// A replica with an empty disk, brought in sync by a session, beside a raw ranged download of as many bytes of the same blobs into a file. A replica fetches by itself until its session holds it: what
-/// is timed is the rest, from <c>catchup_started</c> to <c>completed</c>, and the raw download takes the same rest.
+/// An empty replica, brought in sync by a session, beside a raw ranged download of the same blobs into a file: from <c>catchup_started</c> to <c>completed</c>. A replica would fetch by itself until its
+/// session holds it. So the copy is dropped by a session of the benchmark's own, which holds it until the control plane's takes its place.
 /// </summary>
 internal static class SessionSpeed
 {
@@ -28,8 +28,9 @@ internal static class SessionSpeed
         var cluster = await machine.StartClusterAsync("a", o => o with { Gateway = false, Channels = 1, ReplicationFactor = 2 }, cancellationToken);
         var (client, channel) = (cluster.Client, cluster.Channels[0]);
         var topology = await client.TopologyAsync(cancellationToken);
-        var replica = cluster.NodeIndex(topology.Nodes.Single(n => n.NodeId != topology.Channels[0].Leader).NodeId);
+        var replica = topology.Nodes.Single(n => n.NodeId != topology.Channels[0].Leader);
         await FillAsync(client, channel, mib, cancellationToken);
+        await ClusterClient.UntilAsync("the replica is ready", () => SessionLog.AreReadyAsync(client, _ => true, 1, cancellationToken), Patience, cancellationToken);
         say($"{mib} MiB of records of {RecordBytes} bytes in {channel}");
 
         var storage = BatonStorage.Open(new StorageOptions { ConnectionString = cluster.StorageConnectionString });
@@ -39,13 +40,7 @@ internal static class SessionSpeed
         // The first round warms the processes up and does not count.
         for (var round = 0; round <= rounds; round++)
         {
-            var (transfer, share) = await RecoverAsync(cluster, replica, folder, cancellationToken);
-            if (share == 0)
-            {
-                say("the replica had everything before its session began: give --mib more");
-                continue;
-            }
-
+            var (transfer, share) = await RecoverAsync(cluster, replica, cancellationToken);
             var clock = Stopwatch.StartNew();
             var bytes = await DownloadAsync(storage.Blobs.GetBlobContainerClient("wal"), (await store.ReadManifestAsync(channel, cancellationToken))!, share, Path.Combine(folder, "raw"), cancellationToken);
             var raw = clock.Elapsed;
@@ -75,44 +70,58 @@ internal static class SessionSpeed
             async (request, ct) => _ = (await client.AppendAsync(channel, request, ct)).Value);
     }
 
-    /// <summary>Takes the replica its disk, and brings it back.</summary>
+    /// <summary>Takes the replica its copy, and has it brought back.</summary>
     /// <returns>How long the session's transfer took, and which share of the channel it had to fetch.</returns>
-    private static async Task<(TimeSpan Transfer, double Share)> RecoverAsync(LocalCluster cluster, int replica, string folder, CancellationToken cancellationToken)
+    private static async Task<(TimeSpan Transfer, double Share)> RecoverAsync(LocalCluster cluster, NodeView replica, CancellationToken cancellationToken)
     {
-        var (client, channel, nodeId) = (cluster.Client, cluster.Channels[0], cluster.NodeId(replica));
-        var before = (await client.TopologyAsync(cancellationToken)).Nodes.Single(n => n.NodeId == nodeId).Incarnation;
-        await cluster.KillNodeAsync(replica);
-        Directory.Delete(Path.Combine(folder, "replicas", nodeId), recursive: true);
+        var (client, channel) = (cluster.Client, cluster.Channels[0]);
         var since = DateTimeOffset.UtcNow;
-        await cluster.StartNodeAsync(replica, cancellationToken);
-        await ClusterClient.UntilAsync(
-            $"{nodeId} has joined again", async () => (await client.TopologyAsync(cancellationToken)).Nodes.Single(n => n.NodeId == nodeId).Incarnation > before, Patience, cancellationToken);
-
-        // At once, rather than at the next sweep: all that the replica has fetched by itself until then is not the session's.
-        await ClusterClient.UntilAsync("an intent is taken", () => IntendAsync(cluster, channel, nodeId, cancellationToken), Patience, cancellationToken);
+        await ClusterClient.UntilAsync("the copy is dropped", () => DropAsync(cluster, channel, replica, cancellationToken), Patience, cancellationToken);
+        await ClusterClient.UntilAsync("an intent is taken", () => IntendAsync(cluster, channel, replica.NodeId, replica.NodeId, cancellationToken), Patience, cancellationToken);
         IReadOnlyList<LoggedEvent>? session = null;
         await ClusterClient.UntilAsync(
-            $"{nodeId} is in sync",
+            "the replica is in sync",
             async () => (session = (await SessionLog.SessionsAsync(client, channel, since, cancellationToken)).FirstOrDefault(SessionLog.IsComplete)) is not null,
             Patience,
             cancellationToken);
         await ClusterClient.UntilAsync("it is ready", () => SessionLog.AreReadyAsync(client, _ => true, 1, cancellationToken), Patience, cancellationToken);
-        if (session!.FirstOrDefault(e => e.Event == RecoveryEvents.CatchupStarted) is not { } began)
-        {
-            return (TimeSpan.Zero, 0);
-        }
 
         // target=100 start=70
+        var began = session!.Single(e => e.Event == RecoveryEvents.CatchupStarted);
         var numbers = began.Detail.Split(' ').Select(n => n.Split('=')).ToDictionary(n => n[0], n => double.Parse(n[1], CultureInfo.InvariantCulture), StringComparer.Ordinal);
         return (SessionLog.End(session!).At - began.At, (numbers["target"] - numbers["start"]) / numbers["target"]);
     }
 
-    private static async Task<bool> IntendAsync(LocalCluster cluster, string channel, string nodeId, CancellationToken cancellationToken)
+    private static async Task<bool> DropAsync(LocalCluster cluster, string channel, NodeView replica, CancellationToken cancellationToken)
     {
-        var term = (await cluster.Client.TopologyAsync(cancellationToken)).Channels.Single(c => c.Name == channel).Term;
-        var body = new { channel, epoch = term, replicas = new[] { new { replicaId = nodeId } }, recoveryTargets = new Dictionary<string, SessionKind>(StringComparer.Ordinal) { [nodeId] = SessionKind.Catchup } };
+        // An intent for a replica that there is not uses up a session's id: above all that were, below all that will be.
+        if (!await IntendAsync(cluster, channel, replica.NodeId, "nobody", cancellationToken))
+        {
+            return false;
+        }
+
+        var id = 1 + (await SessionLog.SessionsAsync(cluster.Client, channel, DateTimeOffset.MinValue, cancellationToken)).Max(s => s[0].SessionId);
+        return await StepAsync("connect", new ReplicaConnectRequest(id, await TermAsync(cluster, channel, cancellationToken), null))
+            && await StepAsync("truncate", new ReplicaTruncateRequest(id, 0));
+
+        async Task<bool> StepAsync<T>(string step, T body) =>
+            (await cluster.Client.NodeAsync<object>(replica.Endpoint, HttpMethod.Post, $"replicas/{channel}/{step}", ClusterClient.Json(body), asControlPlane: true, cancellationToken)).Status == 200;
+    }
+
+    private static async Task<bool> IntendAsync(LocalCluster cluster, string channel, string replica, string target, CancellationToken cancellationToken)
+    {
+        var body = new
+        {
+            channel,
+            epoch = await TermAsync(cluster, channel, cancellationToken),
+            replicas = new[] { new { replicaId = replica } },
+            recoveryTargets = new Dictionary<string, SessionKind>(StringComparer.Ordinal) { [target] = SessionKind.Catchup },
+        };
         return (await cluster.Client.ControlPlaneAsync<object>(HttpMethod.Post, "api/recovery/assignments", ClusterClient.Json(body), cluster.Secrets.FunctionKey, cancellationToken)).Status == 200;
     }
+
+    private static async Task<long> TermAsync(LocalCluster cluster, string channel, CancellationToken cancellationToken) =>
+        (await cluster.Client.TopologyAsync(cancellationToken)).Channels.Single(c => c.Name == channel).Term;
 
     // The last share of the channel's bytes: its records are all of one size.
     private static async Task<long> DownloadAsync(BlobContainerClient container, WalManifest manifest, double share, string path, CancellationToken cancellationToken)
