@@ -7,7 +7,7 @@ namespace Baton.Functions.Recovery;
 /// <param name="Budget">
 /// Of one session, in milliseconds, records and bytes: <c>Recovery:MaxDurationMs</c> (600000), <c>Recovery:MaxEntries</c> (0: no bound), <c>Recovery:MaxBytes</c> (0: no bound), <c>Recovery:MaxStallMs</c> (30000).
 /// </param>
-/// <param name="SessionsAtOnce">Sessions that reconciliation keeps under way at most, in the whole cluster: <c>Recovery:SessionsAtOnce</c>, default 100.</param>
+/// <param name="SessionsAtOnce">Sessions that the sweep keeps under way at most, in the whole cluster: <c>Recovery:SessionsAtOnce</c>, default 100.</param>
 /// <param name="StepWait">How long a node may wait before it tells how far a transfer is: <c>Recovery:StepWaitMs</c>, default 200; an activity waits that long, and there are 16 at a time.</param>
 /// <param name="Pin">How long the log is kept for a session that is not heard of any more: <c>Recovery:PinMs</c>, default 120000.</param>
 /// <param name="MaxRetainedBytes">How much of a log is kept for one replica at most; what lacks more needs a rebuild: <c>Recovery:MaxRetainedBytes</c>, default 0, no bound.</param>

@@ -5,8 +5,8 @@ using Baton.Functions.Operations;
 namespace Baton.Functions.Recovery;
 
 /// <summary>
-/// Activity: looks up the session that is to be run. One that had begun was run by an instance that is lost: nobody knows how far it got, so it ends, its hold on the log with it, and the next
-/// reconciliation makes another.
+/// Activity: looks up the session that is to be run. One that had begun was run by an instance that is lost: nobody knows how far it got, so it ends, its hold on the log with it, and a later
+/// sweep makes another.
 /// </summary>
 internal sealed class TakeRecovery(OperationStore operations, RecoveryStore recoveries, ReplicaActions actions, RecoveryOptions options, TimeProvider time)
 {
