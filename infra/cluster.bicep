@@ -196,7 +196,7 @@ resource controlPlane 'Microsoft.Web/sites@2024-04-01' = {
       Cluster__Id: clusterId
       Cluster__Secret: '@Microsoft.KeyVault(VaultName=${keyVault.name};SecretName=cluster-secret)'
       HeartbeatSweepSchedule: '*/1 * * * * *'
-      RecoverySweepSchedule: '*/2 * * * * *'
+      RecoverySweepSchedule: '*/1 * * * * *'
       OperationSweepSchedule: '*/10 * * * * *'
     }
   }

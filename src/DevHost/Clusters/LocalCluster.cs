@@ -97,7 +97,7 @@ public sealed class LocalCluster : IAsyncDisposable
             ["Cluster__ReplicationSecret"] = Secrets.ReplicationSecret,
             ["Storage__ConnectionString"] = _options.StorageConnectionString,
             ["HeartbeatSweepSchedule"] = "*/1 * * * * *",
-            ["RecoverySweepSchedule"] = "*/2 * * * * *",
+            ["RecoverySweepSchedule"] = "*/1 * * * * *",
             ["OperationSweepSchedule"] = "*/10 * * * * *",
             ["ServiceBusConnection"] = "local",
         };

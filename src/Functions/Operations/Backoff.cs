@@ -25,8 +25,8 @@ internal sealed record Backoff(TimeSpan First, TimeSpan Longest)
     /// <summary>A replica, or its leader, that does not answer: 200 ms doubling to 5 s.</summary>
     public static Backoff Replica { get; } = new(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(5));
 
-    /// <summary>A replica that is fetching: 250 ms.</summary>
-    public static Backoff Transfer { get; } = new(TimeSpan.FromMilliseconds(250), TimeSpan.FromMilliseconds(250));
+    /// <summary>A replica that is fetching, and has just been waited for by an activity: 50 ms.</summary>
+    public static Backoff Transfer { get; } = new(TimeSpan.FromMilliseconds(50), TimeSpan.FromMilliseconds(50));
 
     /// <summary>New leaders that are to say that they lead: 100 ms doubling to 2 s.</summary>
     public static Backoff Confirmation { get; } = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));

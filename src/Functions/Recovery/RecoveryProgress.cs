@@ -43,7 +43,7 @@ internal sealed record RecoveryProgress(
     {
         RecoveryResult.NoAnswer => run.Waited(tick),
         RecoveryResult.Refused => run.Refused(answer.Reason, tick),
-        RecoveryResult.HoldsTooMuch => run.ReleaseRetention(),
+        RecoveryResult.HoldsTooMuch => Escalated(run.ReleaseRetention(), run, answer.Reason),
         _ => run.Next.Kind switch
         {
             RecoveryActionKind.Connect => run.Connected(tick),
@@ -58,6 +58,11 @@ internal sealed record RecoveryProgress(
             RecoveryActionKind.Verify => run.Verified(answer.OfReplica, answer.InLog, tick),
             _ => run.Unpinned(),
         },
+    };
+
+    private static RunStep Escalated(RunStep released, RecoveryRun run, string detail) => released with
+    {
+        Events = [.. released.Events, new RecoveryEvent(run.Sender.Replica.Channel, run.Sender.Replica.ReplicaId, run.SessionId, RecoveryEvents.Escalated, detail)],
     };
 
     private static RecoveryRun EndedBy(RecoveryRun run, ReplicaSender? now) => (now switch

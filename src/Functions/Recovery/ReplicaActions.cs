@@ -199,9 +199,10 @@ internal sealed class ReplicaActions(NodeClient nodes, ClusterStateStore states,
     private async Task<RecoveryAnswer?> RenewPinAsync(RecoveryRun run, CancellationToken ct)
     {
         var (channel, from) = (run.Sender.Replica.Channel, run.Next.FromLsn);
-        if (options.MaxRetainedBytes > 0 && await logs.ReadManifestAsync(channel, ct) is { } manifest && manifest.SealedBytesFrom(from) is var bytes && bytes > options.MaxRetainedBytes)
+        if (options.MaxRetainedBytes > 0 && await logs.ReadManifestAsync(channel, ct) is { } manifest
+            && RetentionBound.Release([new RetentionHold(run.Sender, from, manifest.SealedBytesFrom(from))], options.MaxRetainedBytes) is [{ Event: { } escalated }])
         {
-            return new RecoveryAnswer(RecoveryResult.HoldsTooMuch, $"{bytes} bytes from LSN {from} are above {options.MaxRetainedBytes}");
+            return new RecoveryAnswer(RecoveryResult.HoldsTooMuch, escalated.Detail);
         }
 
         return await PinAsync(run, ct) is { Result: not RecoveryResult.Done } failed ? failed : null;
