@@ -14,9 +14,22 @@ namespace Baton.Functions.Tests.Doubles;
 /// <summary>Where a test lets an instance be lost: before or after the nth run of an activity.</summary>
 internal sealed record Loss(string Activity, bool After, int Nth = 1);
 
+/// <summary>When timers go off.</summary>
+internal enum Timers
+{
+    /// <summary>Each after a few milliseconds, whatever else is under way.</summary>
+    Soon,
+
+    /// <summary>The next one when nothing else is under way, so that what takes no time by a test's clock takes none: deadlines pass only where nobody comes before them.</summary>
+    WhenIdle,
+
+    /// <summary>The next one at once, beside whatever is under way: what hangs, hangs for long.</summary>
+    AtOnce,
+}
+
 /// <summary>
-/// A Durable engine of one process, in memory: real orchestrators through the real runner, real activities, real JSON in between. Timers fire after a few
-/// milliseconds, with the orchestration's clock moved on as if they had run their time. An instance can be lost at an exact activity, which
+/// A Durable engine of one process, in memory: real orchestrators through the real runner, real activities, real JSON in between. Timers go off without
+/// being waited for (<see cref="Timers"/>), with the orchestration's clock moved on as if they had run their time. An instance can be lost at an exact activity, which
 /// ends it as the platform does when a handler dies inside a turn: failed for good.
 /// </summary>
 internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog catalog) : DurableTaskClient
@@ -26,6 +39,12 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
 
     /// <summary>Where the next instance is lost; used up by it.</summary>
     public Loss? LoseAt { get; set; }
+
+    /// <summary>When timers go off; may be changed while orchestrations run.</summary>
+    public Timers Timers { get; set; }
+
+    /// <summary>Every activity is run twice, as where the answer to its first run was lost.</summary>
+    public bool RunsEachTwice { get; set; }
 
     /// <summary>Runs before each activity.</summary>
     public Func<string, Task>? BeforeActivity { get; set; }
@@ -68,7 +87,16 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
     public override Task<PurgeResult> PurgeInstanceAsync(string instanceId, CancellationToken cancellation = default) =>
         Task.FromResult(new PurgeResult(_instances.TryRemove(instanceId, out _) ? 1 : 0));
 
-    public override Task RaiseEventAsync(string instanceId, string eventName, object? eventPayload = null, CancellationToken cancellation = default) => throw new NotSupportedException();
+    /// <summary>One to an instance that has ended, or that there is not, goes nowhere.</summary>
+    public override Task RaiseEventAsync(string instanceId, string eventName, object? eventPayload = null, CancellationToken cancellation = default)
+    {
+        if (_instances.TryGetValue(instanceId, out var instance))
+        {
+            instance.Deliver(new HistoryEvent { EventId = -1, EventRaised = new EventRaisedEvent { Name = eventName, Input = JsonSerializer.Serialize(eventPayload, BatonJson.Options) } });
+        }
+
+        return Task.CompletedTask;
+    }
 
     public override Task TerminateInstanceAsync(string instanceId, string? reason = null, CancellationToken cancellation = default) => throw new NotSupportedException();
 
@@ -100,9 +128,7 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
     private async Task<string?> ExecutionAsync(Instance instance, string input)
     {
         var past = new List<HistoryEvent>();
-        var inbox = Channel.CreateUnbounded<HistoryEvent>();
-        var clock = DateTime.UtcNow;
-        inbox.Writer.TryWrite(new HistoryEvent
+        var execution = instance.Begin(new HistoryEvent
         {
             EventId = -1,
             ExecutionStarted = new ExecutionStartedEvent
@@ -112,15 +138,18 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
                 OrchestrationInstance = new OrchestrationInstance { InstanceId = instance.Id, ExecutionId = Guid.NewGuid().ToString("N") },
             },
         });
+        var now = Timers == Timers.Soon ? DateTime.UtcNow : services.GetRequiredService<TimeProvider>().GetUtcNow().UtcDateTime;
+        var clock = now > instance.Clock ? now : instance.Clock;
         while (true)
         {
-            var arrived = new List<HistoryEvent> { await inbox.Reader.ReadAsync() };
-            while (inbox.Reader.TryRead(out var more))
+            var arrived = new List<HistoryEvent> { await NextAsync(execution) };
+            while (execution.Inbox.Reader.TryRead(out var more))
             {
                 arrived.Add(more);
             }
 
             clock = arrived.Where(e => e.TimerFired is not null).Select(e => e.TimerFired.FireAt.ToDateTime()).Append(clock.AddMilliseconds(1)).Max();
+            instance.Clock = clock;
             var started = new HistoryEvent { EventId = -1, Timestamp = Timestamp.FromDateTime(clock), OrchestratorStarted = new OrchestratorStartedEvent() };
             var request = new OrchestratorRequest { InstanceId = instance.Id, PastEvents = { past }, NewEvents = { started, arrived } };
             var response = OrchestratorResponse.Parser.ParseFrom(Convert.FromBase64String(OrchestrationRunner.Run(Convert.ToBase64String(request.ToByteArray()), Find)));
@@ -133,32 +162,74 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
                     return Complete(instance, complete);
                 }
 
-                past.Add(Take(action, inbox.Writer));
+                past.Add(Take(action, execution));
             }
         }
     }
 
-    private HistoryEvent Take(OrchestratorAction action, ChannelWriter<HistoryEvent> inbox)
+    private async Task<HistoryEvent> NextAsync(Execution execution)
+    {
+        while (Timers != Timers.Soon)
+        {
+            // First: what an activity answers is there before it is no longer under way.
+            var isIdle = execution.UnderWay == 0;
+            if (execution.Inbox.Reader.TryRead(out var there))
+            {
+                return there;
+            }
+
+            if ((isIdle || Timers == Timers.AtOnce) && execution.Waiting.TryDequeue(out var id, out var fireAt))
+            {
+                return Fired(id, Timestamp.FromDateTime(fireAt));
+            }
+
+            // Looks again now and then, for a test that has changed when timers go off.
+            using var look = new CancellationTokenSource(TimeSpan.FromMilliseconds(10));
+            try
+            {
+                await execution.Inbox.Reader.WaitToReadAsync(look.Token);
+            }
+            catch (OperationCanceledException)
+            {
+            }
+        }
+
+        return await execution.Inbox.Reader.ReadAsync();
+    }
+
+    private HistoryEvent Take(OrchestratorAction action, Execution execution)
     {
         if (action.CreateTimer is { } timer)
         {
-            _ = FireAsync(action.Id, timer.FireAt, inbox);
+            if (Timers == Timers.Soon)
+            {
+                _ = FireAsync(action.Id, timer.FireAt, execution.Inbox.Writer);
+            }
+            else
+            {
+                execution.Waiting.Enqueue(action.Id, timer.FireAt.ToDateTime());
+            }
+
             return new HistoryEvent { EventId = action.Id, TimerCreated = new TimerCreatedEvent { FireAt = timer.FireAt } };
         }
 
         var task = action.ScheduleTask ?? throw new NotSupportedException($"Action {action} is not played here.");
-        _ = ActivityAsync(action.Id, task, inbox);
+        execution.Began();
+        _ = ActivityAsync(action.Id, task, execution);
         return new HistoryEvent { EventId = action.Id, TaskScheduled = new TaskScheduledEvent { Name = task.Name, Input = task.Input } };
     }
 
     private static async Task FireAsync(int id, Timestamp fireAt, ChannelWriter<HistoryEvent> inbox)
     {
         await Task.Delay(5);
-        inbox.TryWrite(new HistoryEvent { EventId = -1, TimerFired = new TimerFiredEvent { TimerId = id, FireAt = fireAt } });
+        inbox.TryWrite(Fired(id, fireAt));
     }
 
-    private async Task ActivityAsync(int id, ScheduleTaskAction task, ChannelWriter<HistoryEvent> inbox)
+    private static HistoryEvent Fired(int id, Timestamp fireAt) => new() { EventId = -1, TimerFired = new TimerFiredEvent { TimerId = id, FireAt = fireAt } };
+
+    private async Task ActivityAsync(int id, ScheduleTaskAction task, Execution execution)
     {
+        var inbox = execution.Inbox.Writer;
         var nth = _runs.GetValueOrDefault(task.Name) + 1;
         try
         {
@@ -169,6 +240,7 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
             }
 
             var answer = await AnswerAsync(task);
+            answer = RunsEachTwice ? await AnswerAsync(task) : answer;
             _runs.AddOrUpdate(task.Name, 1, (_, n) => n + 1);
             LoseIf(task.Name, after: true, nth);
             inbox.TryWrite(new HistoryEvent { EventId = -1, TaskCompleted = new TaskCompletedEvent { TaskScheduledId = id, Result = answer } });
@@ -176,6 +248,10 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
         catch (LostException e)
         {
             inbox.TryComplete(e);
+        }
+        finally
+        {
+            execution.Ended();
         }
     }
 
@@ -212,6 +288,7 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
     {
         if (complete.OrchestrationStatus == OrchestrationStatus.ContinuedAsNew)
         {
+            instance.CarryOver(complete.CarryoverEvents);
             return complete.Result;
         }
 
@@ -223,19 +300,82 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
 
     private sealed class LostException : Exception;
 
+    /// <summary>What an execution waits for: events that are there, timers that are not due, activities that are under way.</summary>
+    private sealed class Execution
+    {
+        private int _underWay;
+
+        public Channel<HistoryEvent> Inbox { get; } = Channel.CreateUnbounded<HistoryEvent>();
+
+        public PriorityQueue<int, DateTime> Waiting { get; } = new();
+
+        public int UnderWay => Volatile.Read(ref _underWay);
+
+        public void Began() => Interlocked.Increment(ref _underWay);
+
+        public void Ended() => Interlocked.Decrement(ref _underWay);
+    }
+
     private sealed class Instance(string id, string name, string input)
     {
+        private readonly Lock _lock = new();
+        private readonly List<HistoryEvent> _undelivered = [];
+        private Execution? _execution;
+
         public string Id { get; } = id;
 
         public string Name { get; } = name;
 
         public string Input { get; } = input;
 
+        public DateTime Clock { get; set; }
+
         public OrchestrationRuntimeStatus Status { get; private set; } = OrchestrationRuntimeStatus.Running;
 
         public string? Output { get; private set; }
 
         public Task Work { get; set; } = Task.CompletedTask;
+
+        public Execution Begin(HistoryEvent started)
+        {
+            lock (_lock)
+            {
+                _execution = new Execution();
+                _execution.Inbox.Writer.TryWrite(started);
+                _undelivered.ForEach(e => _execution.Inbox.Writer.TryWrite(e));
+                _undelivered.Clear();
+                return _execution;
+            }
+        }
+
+        public void Deliver(HistoryEvent raised)
+        {
+            lock (_lock)
+            {
+                if (_execution?.Inbox.Writer.TryWrite(raised) != true)
+                {
+                    _undelivered.Add(raised);
+                }
+            }
+        }
+
+        // Events that were raised and not taken belong to the next execution; answers and timers do not.
+        public void CarryOver(IEnumerable<HistoryEvent> untaken)
+        {
+            lock (_lock)
+            {
+                _undelivered.AddRange(untaken);
+                while (_execution!.Inbox.Reader.TryRead(out var left))
+                {
+                    if (left.EventRaised is not null)
+                    {
+                        _undelivered.Add(left);
+                    }
+                }
+
+                _execution = null;
+            }
+        }
 
         public void End(OrchestrationRuntimeStatus status, string? output)
         {

@@ -15,7 +15,7 @@ using Microsoft.Extensions.Logging;
 namespace Baton.Functions.Tests.Doubles;
 
 /// <summary>A call that a node received.</summary>
-internal sealed record NodeCall(string NodeId, string Verb, string Channel, ControlRequest? Control = null, OpenChannelRequest? Open = null, IReadOnlyList<ChannelAtTerm>? Many = null);
+internal sealed record NodeCall(string NodeId, string Verb, string Channel, ControlRequest? Control = null, OpenChannelRequest? Open = null, IReadOnlyList<ChannelAtTerm>? Many = null, object? Order = null);
 
 /// <summary>
 /// The logs that all node doubles of a test share, as nodes share storage: a control message is appended once, whoever is asked, and a repeat gets the first answer.
@@ -33,6 +33,9 @@ internal sealed class SharedLogs
 
     /// <summary>Where a channel's replication stands.</summary>
     public ConcurrentDictionary<string, ReplicateCheckpoint> Checkpoints { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Channels' logs, as far as recovery sessions ask for them.</summary>
+    public ConcurrentDictionary<string, LogDouble> Records { get; } = new(StringComparer.Ordinal);
 
     public ControlResponse Append(string channel, ControlRequest request)
     {
@@ -55,7 +58,7 @@ internal sealed class SharedLogs
 }
 
 /// <summary>A node: a little Kestrel on a free port that plays the control endpoints, records every call, and fails where a test says so.</summary>
-internal sealed class NodeDouble : IAsyncDisposable
+internal sealed partial class NodeDouble : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
@@ -122,6 +125,7 @@ internal sealed class NodeDouble : IAsyncDisposable
             node.AnswerAsync(context, new NodeCall(nodeId, "status", channel), () => node.Open.TryGetValue(channel, out var term)
                 ? new ChannelStatus(channel, "leader", term, 0, 0, ClusterRole.Standalone, null, [], 0)
                 : new ApiError(ApiErrorCode.NotLeader, "not open here")));
+        node.MapRecovery(logs);
         await app.StartAsync();
         node.Endpoint = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
         return node;
@@ -156,7 +160,17 @@ internal sealed class NodeDouble : IAsyncDisposable
     private async Task AnswerAsync(HttpContext context, NodeCall call, Func<object> answer)
     {
         Calls.Enqueue(call);
-        var result = await Intercept(call) ?? answer();
+        object result;
+        try
+        {
+            result = await Intercept(call) ?? answer();
+        }
+        catch (LostConnectionException)
+        {
+            context.Abort();
+            return;
+        }
+
         if (result is ApiError error)
         {
             await WriteAsync(context, error);
