@@ -29,7 +29,7 @@ internal enum Timers
 
 /// <summary>
 /// A Durable engine of one process, in memory: real orchestrators through the real runner, real activities, real JSON in between. Timers go off without
-/// being waited for (<see cref="Timers"/>), with the orchestration's clock moved on as if they had run their time. An instance can be lost at an exact activity, which
+/// being waited for (<see cref="Timers"/>), with the orchestration's clock, and but for <see cref="Timers.Soon"/> the test's, moved on as if they had run their time. An instance can be lost at an exact activity, which
 /// ends it as the platform does when a handler dies inside a turn: failed for good.
 /// </summary>
 internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog catalog) : DurableTaskClient
@@ -138,8 +138,8 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
                 OrchestrationInstance = new OrchestrationInstance { InstanceId = instance.Id, ExecutionId = Guid.NewGuid().ToString("N") },
             },
         });
-        var now = Timers == Timers.Soon ? DateTime.UtcNow : services.GetRequiredService<TimeProvider>().GetUtcNow().UtcDateTime;
-        var clock = now > instance.Clock ? now : instance.Clock;
+        var time = services.GetRequiredService<TimeProvider>();
+        var clock = DateTime.UtcNow;
         while (true)
         {
             var arrived = new List<HistoryEvent> { await NextAsync(execution) };
@@ -149,7 +149,7 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
             }
 
             clock = arrived.Where(e => e.TimerFired is not null).Select(e => e.TimerFired.FireAt.ToDateTime()).Append(clock.AddMilliseconds(1)).Max();
-            instance.Clock = clock;
+            clock = Timers == Timers.Soon || time.GetUtcNow().UtcDateTime is var now && now < clock ? clock : now;
             var started = new HistoryEvent { EventId = -1, Timestamp = Timestamp.FromDateTime(clock), OrchestratorStarted = new OrchestratorStartedEvent() };
             var request = new OrchestratorRequest { InstanceId = instance.Id, PastEvents = { past }, NewEvents = { started, arrived } };
             var response = OrchestratorResponse.Parser.ParseFrom(Convert.FromBase64String(OrchestrationRunner.Run(Convert.ToBase64String(request.ToByteArray()), Find)));
@@ -180,6 +180,13 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
 
             if ((isIdle || Timers == Timers.AtOnce) && execution.Waiting.TryDequeue(out var id, out var fireAt))
             {
+                // Everybody's clock: what comes after a wait must not look as if it came before.
+                var time = services.GetRequiredService<TimeProvider>();
+                if (time is ShiftedTime shifted && fireAt - time.GetUtcNow().UtcDateTime is var left && left > TimeSpan.Zero)
+                {
+                    shifted.Advance(left);
+                }
+
                 return Fired(id, Timestamp.FromDateTime(fireAt));
             }
 
@@ -327,8 +334,6 @@ internal sealed class InProcessEngine(IServiceProvider services, FunctionCatalog
         public string Name { get; } = name;
 
         public string Input { get; } = input;
-
-        public DateTime Clock { get; set; }
 
         public OrchestrationRuntimeStatus Status { get; private set; } = OrchestrationRuntimeStatus.Running;
 

@@ -42,6 +42,7 @@ internal sealed class ReplicaDouble(LogDouble log)
     private readonly SortedDictionary<long, RecordMark> _records = [];
     private long _highest;
     private long _bound;
+    private long _released;
     private long _rebuiltBy;
     private long _bytes;
 
@@ -146,7 +147,7 @@ internal sealed class ReplicaDouble(LogDouble log)
 
     private object Connect(ReplicaConnectRequest order)
     {
-        if (order.SessionId < _highest)
+        if (order.SessionId < _highest || order.SessionId == _released)
         {
             return Conflict($"{Refusals.SessionIdMismatch}: session {_highest} has been here");
         }
@@ -163,7 +164,7 @@ internal sealed class ReplicaDouble(LogDouble log)
             return Conflict(Refusals.SessionIdMismatch);
         }
 
-        _bound = 0;
+        (_bound, _released) = (0, order.SessionId);
         return new ChannelStatus("", "replica", 1, Flushed, Flushed, Core.Replication.ClusterRole.Standalone, null, [], 0);
     }
 
