@@ -14,7 +14,7 @@ internal sealed record RecoveryStep(RecoveryRun Run, IReadOnlyList<RecoveryEntry
 /// Activity: keeps what a run has come to, writes its events down, and does its next action. It may run twice, and late: a session that is not the replica's any more is found ended, and nothing is
 /// done for it but to let go of what it held.
 /// </summary>
-internal sealed class CarryOutRecovery(RecoveryStore recoveries, RecoveryLogStore log, ReplicaActions actions, TimeProvider time)
+internal sealed class CarryOutRecovery(RecoveryStore recoveries, ReplicaActions actions, TimeProvider time)
 {
     /// <summary>Does it.</summary>
     [Function(nameof(CarryOutRecovery))]
@@ -22,12 +22,11 @@ internal sealed class CarryOutRecovery(RecoveryStore recoveries, RecoveryLogStor
     {
         var run = step.Run;
         var replica = run.Sender.Replica;
-        if (await recoveries.ChangeAsync(replica.Channel, 0, r => r.Settle(run), cancellationToken) is { Refused: null, Sender.HasActiveSession: false })
+        if (await recoveries.SettleAsync(run, step.Entries, cancellationToken) && !run.Sender.HasActiveSession)
         {
             RecoveryMetrics.RecordRun(time.GetUtcNow().ToUnixTimeMilliseconds() - run.StartedTick);
         }
 
-        await log.WriteAsync(step.Entries, cancellationToken);
         switch (run.Next.Kind)
         {
             case RecoveryActionKind.None:

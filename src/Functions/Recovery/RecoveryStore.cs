@@ -51,13 +51,31 @@ internal sealed class RecoveryStore(ControlPlaneTables tables, RecoveryLogStore 
         return all;
     }
 
+    /// <summary>
+    /// Keeps how far a run is, with what it has to write down. A session that has ended from outside, or was kept as ended before, takes nothing: after its end only that the log is free may be written
+    /// down, and what was kept with the end the next change writes again.
+    /// </summary>
+    /// <returns>Whether it was kept.</returns>
+    public async Task<bool> SettleAsync(RecoveryRun run, IReadOnlyList<RecoveryEntry> entries, CancellationToken cancellationToken)
+    {
+        var isKept = await ChangeAsync(run.Sender.Replica.Channel, 0, r => r.Settle(run) is { Refused: null }, cancellationToken, taken => taken ? entries : []);
+        if (!isKept)
+        {
+            await log.WriteAsync([.. entries.Where(e => e.Event == RecoveryEvents.PinsReleased)], cancellationToken);
+        }
+
+        return isKept;
+    }
+
     /// <summary>Makes a change until its write wins, and writes its events down. A change that changes nothing writes nothing.</summary>
     /// <param name="channel">The channel.</param>
     /// <param name="sessions">How many sessions the change may make.</param>
     /// <param name="change">The change: of a registry that knows this channel alone. May be made several times.</param>
     /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="with">By the answer, what is to be written down besides the registry's own events.</param>
     /// <returns>What the change that won has answered.</returns>
-    public async Task<T> ChangeAsync<T>(string channel, int sessions, Func<ReplicaRegistry, T> change, CancellationToken cancellationToken)
+    public async Task<T> ChangeAsync<T>(
+        string channel, int sessions, Func<ReplicaRegistry, T> change, CancellationToken cancellationToken, Func<T, IReadOnlyList<RecoveryEntry>>? with = null)
     {
         var before = sessions == 0 ? 0 : await TakeIdsAsync(sessions, cancellationToken);
         return await ConditionalWrite.RunAsync(
@@ -69,8 +87,9 @@ internal sealed class RecoveryStore(ControlPlaneTables tables, RecoveryLogStore 
                 var events = new RecoveryLog();
                 var registry = new ReplicaRegistry(events, row.State with { LastSessionId = Math.Max(row.State.LastSessionId, before) });
                 var answer = change(registry);
-                var entries = RecoveryEntry.Of(events.Read().Select(e => e.Event), time.GetUtcNow(), row.Written);
-                var next = new RecoveryRow(registry.State, row.Written + entries.Count, entries);
+                var own = RecoveryEntry.Of(events.Read().Select(e => e.Event), time.GetUtcNow(), row.Written);
+                IReadOnlyList<RecoveryEntry> entries = [.. own, .. with?.Invoke(answer) ?? []];
+                var next = new RecoveryRow(registry.State, row.Written + own.Count, entries);
                 if (entries.Count > 0 || !IsSame(next.State.Channels, row.State.Channels))
                 {
                     await WriteRowAsync(channel, next, etag, ct);
