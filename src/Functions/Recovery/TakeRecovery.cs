@@ -20,6 +20,9 @@ internal sealed class TakeRecovery(OperationStore operations, RecoveryStore reco
         // Requests first: what is asked for after this line is not served by this run.
         var head = await operations.ReadHeadAsync(input.OperationId, cancellationToken) ?? throw new InvalidOperationException($"There is no operation {input.OperationId}.");
         var sender = (await recoveries.ReadAsync(input.Replica.Channel, cancellationToken)).Find(input.Replica.ReplicaId);
+
+        // Before anything else: one whose run was lost may be over, and its hold on the log still there.
+        await actions.UnpinAsync(input.Replica, cancellationToken);
         if (sender is not { HasActiveSession: true, Session: { } session })
         {
             return new RecoveryProgress(head.Requests, options.Pin, null);
@@ -30,7 +33,6 @@ internal sealed class TakeRecovery(OperationStore operations, RecoveryStore reco
             return new RecoveryProgress(head.Requests, options.Pin, RecoveryRun.Start(sender, time.GetUtcNow().ToUnixTimeMilliseconds()));
         }
 
-        await actions.UnpinAsync(input.Replica, cancellationToken);
         await recoveries.ChangeAsync(input.Replica.Channel, 0, r => r.Invalidate(input.Replica, session.Id, RunLost), cancellationToken);
         return new RecoveryProgress(head.Requests, options.Pin, null);
     }
