@@ -14,7 +14,7 @@ namespace Baton.Functions.Recovery;
 /// <param name="Replicas">All its replicas; the recoveries of others are given up.</param>
 /// <param name="RecoveryTargets">Node ids, and what for: those that are to have a session.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-internal sealed record AssignmentsRequest(string? Channel, long Epoch, IReadOnlyList<AssignedReplicaRequest>? Replicas, IReadOnlyDictionary<string, SessionKind>? RecoveryTargets);
+internal sealed record AssignmentsRequest(string? Channel, long Epoch, IReadOnlyList<AssignedReplicaRequest?>? Replicas, IReadOnlyDictionary<string, SessionKind>? RecoveryTargets);
 
 /// <summary>A replica of an intent.</summary>
 /// <param name="ReplicaId">The id of its node.</param>
@@ -58,7 +58,9 @@ internal sealed class RecoveryAssign(RecoveryAssignments assignments, ClusterSta
             throw new ApiException(ApiErrorCode.Conflict, $"Channel {body.Channel} is at term {channel.Term}, not {body.Epoch}: an epoch that is still to come would refuse all that comes before it.");
         }
 
-        var replicas = (body.Replicas ?? []).Select(r => Checked(r, body.Channel!, channel, state)).ToList();
+        // Left out is not the same as none: that would give all of them up.
+        Require(body.Replicas is not null, "'replicas' is missing: give all that the channel has.");
+        var replicas = body.Replicas!.Select(r => Checked(r, body.Channel!, channel, state)).ToList();
         Require(replicas.Select(r => r.ReplicaId).Distinct(StringComparer.Ordinal).Count() == replicas.Count, "'replicas' names a node twice.");
         var targets = body.RecoveryTargets ?? new Dictionary<string, SessionKind>(StringComparer.Ordinal);
         Require(targets.Count <= ReplicaLimit, $"'recoveryTargets' has {targets.Count} entries; {ReplicaLimit} is the most.");
@@ -69,10 +71,10 @@ internal sealed class RecoveryAssign(RecoveryAssignments assignments, ClusterSta
     // As many as a channel may have.
     private const int ReplicaLimit = 16;
 
-    private static AssignedReplica Checked(AssignedReplicaRequest replica, string name, ChannelState channel, ClusterState state)
+    private static AssignedReplica Checked(AssignedReplicaRequest? replica, string name, ChannelState channel, ClusterState state)
     {
-        Require(Names.IsValidId(replica.ReplicaId), "'replicaId' must name a node of the cluster.");
-        if (!state.Nodes.TryGetValue(replica.ReplicaId!, out var node) || channel.Replicas.All(r => r.NodeId != replica.ReplicaId))
+        Require(Names.IsValidId(replica?.ReplicaId), "'replicaId' must name a node of the cluster.");
+        if (!state.Nodes.TryGetValue(replica!.ReplicaId!, out var node) || channel.Replicas.All(r => r.NodeId != replica.ReplicaId))
         {
             throw new ApiException(ApiErrorCode.InvalidArgument, $"Node '{replica.ReplicaId}' has no replica of channel {name}: give the ones that GET /api/topology shows.");
         }
