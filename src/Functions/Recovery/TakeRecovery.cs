@@ -19,6 +19,9 @@ internal sealed class TakeRecovery(OperationStore operations, RecoveryStore reco
     {
         // Requests first: what is asked for after this line is not served by this run.
         var head = await operations.ReadHeadAsync(input.OperationId, cancellationToken) ?? throw new InvalidOperationException($"There is no operation {input.OperationId}.");
+
+        // A lost run leaves its hold on the log also where its session was ended from outside: whoever begins lets go of it, since a session that has nothing to fetch would not.
+        await actions.UnpinAsync(input.Replica, cancellationToken);
         var sender = (await recoveries.ReadAsync(input.Replica.Channel, cancellationToken)).Find(input.Replica.ReplicaId);
 
         // Before anything else: one whose run was lost may be over, and its hold on the log still there.

@@ -121,6 +121,23 @@ public sealed partial class RecoverySessionTests(RecoveryCluster fixture, ITestO
         Assert.Contains(events, e => e.Event == "rebuild_completed");
     }
 
+    /// <summary>As a run leaves it that is lost after its session was ended from outside.</summary>
+    [Fact]
+    public async Task A_hold_on_the_log_that_a_lost_run_has_left_is_let_go_of_by_the_next_session_also_where_that_fetches_nothing()
+    {
+        await fixture.WholeAsync();
+        await fixture.FollowedAsync(YoungChannel, await fixture.WriteAsync(YoungChannel, 1));
+
+        await AfterAwayAsync(YoungChannel, async node =>
+        {
+            var manifest = await fixture.ManifestAsync(YoungChannel);
+            await fixture.Logs.PinAsync(YoungChannel, $"recovery-{Cluster.NodeId(node)}", manifest.FirstLsn, TimeSpan.FromHours(1), CancellationToken.None);
+            return manifest.FirstLsn;
+        });
+
+        Assert.Empty(await fixture.PinsAsync(YoungChannel));
+    }
+
     [Fact]
     public async Task A_catch_up_whose_leader_dies_ends_and_another_session_at_the_next_term_brings_the_replica_back()
     {
