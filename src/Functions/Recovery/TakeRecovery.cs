@@ -23,9 +23,6 @@ internal sealed class TakeRecovery(OperationStore operations, RecoveryStore reco
         // A lost run leaves its hold on the log also where its session was ended from outside: whoever begins lets go of it, since a session that has nothing to fetch would not.
         await actions.UnpinAsync(input.Replica, cancellationToken);
         var sender = (await recoveries.ReadAsync(input.Replica.Channel, cancellationToken)).Find(input.Replica.ReplicaId);
-
-        // Before anything else: one whose run was lost may be over, and its hold on the log still there.
-        await actions.UnpinAsync(input.Replica, cancellationToken);
         if (sender is not { HasActiveSession: true, Session: { } session })
         {
             return new RecoveryProgress(head.Requests, options.Pin, null);
