@@ -173,8 +173,9 @@ public sealed class LostRecoveryTests(AzuriteFixture azurite)
         // Killed within the step, between the row, which says that the session is over, and the manifest.
         plane.Engine.BeforeActivity = async name =>
         {
-            if (name == nameof(CarryOutRecovery) && plane.Engine.LoseAt is null && (await plane.SenderAsync())!.IsInSync)
+            if (name == nameof(TakeRecovery) && plane.Engine.LoseAt is null)
             {
+                Assert.True((await plane.SenderAsync())!.IsInSync);
                 await plane.Get<Storage.Wal.WalStore>().PinAsync("ch1", "recovery-n2", 1, TimeSpan.FromHours(1), default);
             }
         };
