@@ -24,9 +24,12 @@ internal sealed record RecoveryProgress(
     public bool MustRenewPin(DateTime now) => Run is { Pin: PinState.Held, Next.FromLsn: > 0 } && now - PinnedAt > Pin / RenewalsPerPin;
 
     /// <summary>After an answer to its next action.</summary>
-    public RecoveryProgress After(RecoveryAnswer answer, DateTime now)
+    /// <param name="answer">The answer.</param>
+    /// <param name="now">When it came (UTC).</param>
+    /// <param name="renewed">The action was to keep the log anew as well.</param>
+    public RecoveryProgress After(RecoveryAnswer answer, DateTime now, bool renewed = false)
     {
-        var renewed = Run!.Next.Kind == RecoveryActionKind.Pin || MustRenewPin(now);
+        renewed |= Run!.Next.Kind == RecoveryActionKind.Pin;
         var after = answer.Result == RecoveryResult.Ended
             ? this with { Run = EndedBy(Run, answer.Outside) } // whoever ended it has written that down
             : With(Told(Run, answer, answer.Bytes - (answer.Bytes < Bytes ? 0 : Bytes), Tick(now)), now);
@@ -60,9 +63,10 @@ internal sealed record RecoveryProgress(
         },
     };
 
+    // One end, one event: that it was escalated says that it ended.
     private static RunStep Escalated(RunStep released, RecoveryRun run, string detail) => released with
     {
-        Events = [.. released.Events, new RecoveryEvent(run.Sender.Replica.Channel, run.Sender.Replica.ReplicaId, run.SessionId, RecoveryEvents.Escalated, detail)],
+        Events = [new RecoveryEvent(run.Sender.Replica.Channel, run.Sender.Replica.ReplicaId, run.SessionId, RecoveryEvents.Escalated, detail)],
     };
 
     private static RecoveryRun EndedBy(RecoveryRun run, ReplicaSender? now) => (now switch

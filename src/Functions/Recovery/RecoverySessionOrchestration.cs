@@ -56,7 +56,8 @@ internal static class RecoverySessionOrchestration
         var changed = context.WaitForExternalEvent<string>(Changed);
         for (var round = 0; progress.Run is { IsOver: false } run && round < Backoff.RoundsPerExecution; round++)
         {
-            var action = CarryOutAsync(context, progress, lookOnly: false);
+            var renews = progress.MustRenewPin(context.CurrentUtcDateTime);
+            var action = CarryOutAsync(context, progress, renews);
             progress = progress with { Unwritten = null };
             using var answered = new CancellationTokenSource();
             var deadline = run.Deadline is { } tick ? context.CreateTimer(DateTimeOffset.FromUnixTimeMilliseconds(tick).UtcDateTime, answered.Token) : null;
@@ -66,14 +67,14 @@ internal static class RecoverySessionOrchestration
                 var first = await Task.WhenAny(deadline is null ? [action, changed] : [action, changed, deadline]);
                 if (first == action)
                 {
-                    progress = progress.After(await action, context.CurrentUtcDateTime);
+                    progress = progress.After(await action, context.CurrentUtcDateTime, renews);
                     break;
                 }
 
                 if (first == changed)
                 {
                     changed = context.WaitForExternalEvent<string>(Changed);
-                    var look = await CarryOutAsync(context, progress, lookOnly: true);
+                    var look = await CarryOutAsync(context, progress, renews: false, lookOnly: true);
                     progress = look.Result == RecoveryResult.Ended ? progress.After(look, context.CurrentUtcDateTime) : progress;
                 }
                 else
@@ -97,8 +98,8 @@ internal static class RecoverySessionOrchestration
     // At once, and on this turn: what a cancellation sets going must be done before the turn is over.
     private static void End(CancellationTokenSource wait) => wait.Cancel();
 
-    private static Task<RecoveryAnswer> CarryOutAsync(TaskOrchestrationContext context, RecoveryProgress progress, bool lookOnly) => context.CallActivityAsync<RecoveryAnswer>(
+    private static Task<RecoveryAnswer> CarryOutAsync(TaskOrchestrationContext context, RecoveryProgress progress, bool renews, bool lookOnly = false) => context.CallActivityAsync<RecoveryAnswer>(
         nameof(CarryOutRecovery),
-        new RecoveryStep(progress.Run!, progress.Unwritten ?? [], progress.MustRenewPin(context.CurrentUtcDateTime), lookOnly),
+        new RecoveryStep(progress.Run!, progress.Unwritten ?? [], renews, lookOnly),
         Backoff.Storage);
 }

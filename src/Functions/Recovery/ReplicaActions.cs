@@ -199,7 +199,9 @@ internal sealed class ReplicaActions(NodeClient nodes, ClusterStateStore states,
     private async Task<RecoveryAnswer?> RenewPinAsync(RecoveryRun run, CancellationToken ct)
     {
         var (channel, from) = (run.Sender.Replica.Channel, run.Next.FromLsn);
-        if (options.MaxRetainedBytes > 0 && await logs.ReadManifestAsync(channel, ct) is { } manifest
+
+        // A rebuild is what a release leads to: it is bounded by its budget alone, or it would be released and begun again for ever.
+        if (options.MaxRetainedBytes > 0 && run.Next.Kind == RecoveryActionKind.CatchUp && await logs.ReadManifestAsync(channel, ct) is { } manifest
             && RetentionBound.Release([new RetentionHold(run.Sender, from, manifest.SealedBytesFrom(from))], options.MaxRetainedBytes) is [{ Event: { } escalated }])
         {
             return new RecoveryAnswer(RecoveryResult.HoldsTooMuch, escalated.Detail);
