@@ -5,7 +5,7 @@ namespace Baton.Testing;
 /// <summary>One Azurite for a test assembly, in memory, on free ports. Every test that asks gets an account of its own, so tests never see each other's data.</summary>
 public sealed class AzuriteFixture : IAsyncLifetime
 {
-    private const int AccountCount = 400;
+    private const int AccountCount = 800;
     private readonly AzuriteAccount[] _accounts = [.. Enumerable.Range(0, AccountCount).Select(i => AzuriteAccount.Create($"test{i:D4}"))];
     private AzuriteServer? _server;
     private int _handedOut = -1;

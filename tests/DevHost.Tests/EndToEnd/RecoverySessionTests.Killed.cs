@@ -18,7 +18,7 @@ public sealed partial class RecoverySessionTests
     [Fact]
     public async Task A_session_whose_control_plane_and_node_are_killed_at_any_moment_ends_and_no_replica_is_in_sync_that_lacks_a_record()
     {
-        for (var round = 0; round < Sampled.Count(3, 25); round++)
+        for (var round = 0; round < Sampled.Count(1, 25); round++)
         {
             // Neighbouring seeds begin alike: they are spread.
             var draw = new KillDraw(new Random(unchecked((int)((uint)(Seed + round) * 2654435761u))));

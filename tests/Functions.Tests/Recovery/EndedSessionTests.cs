@@ -22,8 +22,9 @@ public sealed class EndedSessionTests(AzuriteFixture azurite)
 
         await plane.RaiseTermAsync();
         await plane.SweepRecoveriesAsync();
-        await plane.RecoveriesAreOverAsync();
+        await Until.TrueAsync(async () => (await plane.EventTextsAsync(1)).Contains("pins_released", StringComparer.Ordinal));
         letGo.SetResult();
+        await plane.RecoveriesAreOverAsync();
 
         Assert.Equal(["session_invalidated epoch_advanced_to_2", "pins_released"], (await plane.EventTextsAsync(1)).TakeLast(2));
         Assert.Equal("session_created kind=reassign", (await plane.EventTextsAsync(2))[0]);
@@ -42,8 +43,9 @@ public sealed class EndedSessionTests(AzuriteFixture azurite)
         Assert.Equal(200, (await plane.JoinAsync("n2", plane.Node("n2").Endpoint, "another-process")).Status);
         await plane.BeatRecoveriesAsync();
         await plane.SweepRecoveriesAsync();
-        await plane.RecoveriesAreOverAsync();
+        await Until.TrueAsync(async () => (await plane.EventTextsAsync(1)).Contains("pins_released", StringComparer.Ordinal));
         letGo.SetResult();
+        await plane.RecoveriesAreOverAsync();
 
         Assert.Contains("session_invalidated endpoint_changed", await plane.EventTextsAsync(1));
         Assert.True(await plane.SenderAsync() is { IsInSync: true, Endpoint.Version: 2 });

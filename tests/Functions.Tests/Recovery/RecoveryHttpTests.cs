@@ -117,8 +117,9 @@ public sealed class RecoveryHttpTests(AzuriteFixture azurite)
         await asked;
 
         var answer = await AssignAsync(plane, """{"channel":"ch1","epoch":1,"replicas":[{"replicaId":"n2"}],"recoveryTargets":{"n2":"rebuild"}}""");
-        await plane.RecoveriesAreOverAsync();
+        await Until.TrueAsync(async () => (await plane.EventTextsAsync(1)).Contains("pins_released", StringComparer.Ordinal));
         letGo.SetResult();
+        await plane.RecoveriesAreOverAsync();
 
         Assert.Contains("\"sessionsSuperseded\":[\"n2\"]", answer.Body, StringComparison.Ordinal);
         Assert.True((await plane.SenderAsync())!.IsInSync);

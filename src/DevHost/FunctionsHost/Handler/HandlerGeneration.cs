@@ -10,6 +10,7 @@ internal sealed class HandlerGeneration : IAsyncDisposable
 {
     private static readonly TimeSpan PingInterval = TimeSpan.FromMilliseconds(25);
     private readonly ChildProcess _process;
+    private readonly TaskCompletionSource _noticed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private HandlerGeneration(ChildProcess process, Uri address)
     {
@@ -94,6 +95,12 @@ internal sealed class HandlerGeneration : IAsyncDisposable
         await _process.WaitForExitAsync(cancellationToken);
         return _process.ExitCode;
     }
+
+    /// <summary>Completes when no further call is sent to it, since its end was noticed.</summary>
+    public Task Noticed => _noticed.Task;
+
+    /// <summary>No further call is sent to it.</summary>
+    public void EndIsNoticed() => _noticed.TrySetResult();
 
     /// <summary>SIGKILL, and waits until it is gone. Does nothing once it is.</summary>
     public async Task KillAsync()

@@ -105,6 +105,7 @@ internal sealed class HandlerSupervisor : IAsyncDisposable
                 {
                     case ExitDecision.StayDown:
                         _ready.TrySetResult(_current);
+                        _current.EndIsNoticed();
                         return;
                     case ExitDecision.StopHost:
                         Stop($"The handler ended with an error (exit code {exitCode}) for the third time, each less than 30 minutes after the one before.");
@@ -133,6 +134,7 @@ internal sealed class HandlerSupervisor : IAsyncDisposable
             _ready = new TaskCompletionSource<HandlerGeneration>(TaskCreationOptions.RunContinuationsAsynchronously);
         }
 
+        _current.EndIsNoticed();
         await _current.DisposeAsync();
         _current = Launch(_app, _settings, _logger);
         if (await _current.WaitUntilReadyAsync(_http, _app.Manifest.Handler.InitializationTimeout, _time, _stopping.Token))
@@ -150,6 +152,7 @@ internal sealed class HandlerSupervisor : IAsyncDisposable
     {
         _logger.LogError("{Reason} The host stops.", reason);
         _ready.TrySetCanceled();
+        _current.EndIsNoticed();
         _hostMustStop.TrySetResult(reason);
     }
 }

@@ -6,6 +6,7 @@ namespace Baton.DevHost.FunctionsHost.Invocations;
 /// <summary>Counts the calls of the function that a <see cref="CrashPoint"/> names, from when it is set on, and crashes at the right one.</summary>
 internal sealed class CrashTrigger(ILogger logger)
 {
+    private static readonly TimeSpan LongestNotice = TimeSpan.FromSeconds(30);
     private Awaited? _awaited;
 
     /// <summary>Sets the point in place of the one before; null for none. Calls that are under way do not count.</summary>
@@ -30,6 +31,9 @@ internal sealed class CrashTrigger(ILogger logger)
             using var self = Process.GetCurrentProcess();
             self.Kill();
         }
+
+        // A call that was sent to it just now would be one more failure than the point stands for.
+        await handler.Noticed.WaitAsync(LongestNotice);
     }
 
     private sealed class Awaited(CrashPoint point)
