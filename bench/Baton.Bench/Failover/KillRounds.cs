@@ -1,5 +1,6 @@
 using System.Globalization;
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.DevHost.Chaos.Clients;
 using Baton.DevHost.Clusters;
 
@@ -112,7 +113,10 @@ internal sealed class KillRounds(LocalCluster cluster, ClientLoad load, RouteWat
         await cluster.Client.WaitForNodesAsync(Nodes, Patience, cancellationToken);
         await cluster.Client.WaitUntilServingAsync(cluster.Channels, Patience, cancellationToken);
         await ClusterClient.UntilAsync(
-            "every channel has its copies", async () => (await cluster.Client.TopologyAsync(cancellationToken)).Channels.All(c => c.Leader is not null && c.Replicas.Count >= Nodes - 1), Patience, cancellationToken);
+            "every channel has its copies, and all are in sync",
+            async () => (await cluster.Client.TopologyAsync(cancellationToken)).Channels.All(c => c.Leader is not null && c.Replicas.Count >= Nodes - 1 && c.Replicas.All(r => r.State == ReplicaProgress.InSync)),
+            Patience,
+            cancellationToken);
         await load.MoreAsync(2, Patience, cancellationToken);
     }
 
