@@ -218,7 +218,6 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TombstoneStore t
     // In the service's limits: 100 rows and 4 MiB a transaction; a task has up to three rows to write.
     private static IEnumerable<List<(BroadcastChange Change, IReadOnlyList<TableTransactionAction> Actions)>> Batches(IReadOnlyList<BroadcastChange> changes)
     {
-        const int MaxActions = 100;
         const long MaxBytes = 3 * 1024 * 1024;
         var batch = new List<(BroadcastChange Change, IReadOnlyList<TableTransactionAction> Actions)>();
         var (rows, bytes) = (0, 0L);
@@ -232,7 +231,7 @@ internal sealed class BroadcastStore(ControlPlaneTables tables, TombstoneStore t
 
             var actions = BroadcastRows.Change(change.Known, change.Known with { Task = next });
             var size = BroadcastRows.SizeOf(actions);
-            if (batch.Count > 0 && (rows + actions.Count > MaxActions || bytes + size > MaxBytes))
+            if (batch.Count > 0 && (rows + actions.Count > TableClient.MaxTransactionActions || bytes + size > MaxBytes))
             {
                 yield return batch;
                 batch = [];

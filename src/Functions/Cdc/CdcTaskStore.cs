@@ -25,9 +25,6 @@ internal sealed class CdcTaskStore(ControlPlaneTables tables)
 {
     private const string Partition = "task";
 
-    /// <summary>The most actions that the table service takes in one transaction.</summary>
-    private const int MaxActions = 100;
-
     /// <summary>The task of this pair, or null.</summary>
     public async Task<StoredCdcTask?> ReadAsync(string channel, string targetCluster, CancellationToken cancellationToken)
     {
@@ -54,7 +51,7 @@ internal sealed class CdcTaskStore(ControlPlaneTables tables)
     public async Task WriteAsync(IReadOnlyList<StoredCdcTask> read, IReadOnlyList<CdcTask> changed, CancellationToken cancellationToken)
     {
         var before = read.ToDictionary(r => (r.Task.Channel, r.Task.TargetCluster));
-        foreach (var batch in changed.Chunk(MaxActions))
+        foreach (var batch in changed.Chunk(TableClient.MaxTransactionActions))
         {
             await tables.CdcTasks.SubmitTransactionAsync(batch.Select(task => ToAction(task, before.GetValueOrDefault((task.Channel, task.TargetCluster)))), cancellationToken);
         }

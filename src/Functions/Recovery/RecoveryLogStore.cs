@@ -30,13 +30,10 @@ internal sealed class RecoveryLogStore(ControlPlaneTables tables)
 
     private const string Partition = "recovery";
 
-    /// <summary>The most actions that the table service takes in one transaction.</summary>
-    private const int MaxActions = 100;
-
     /// <summary>Writes entries; the same again changes nothing.</summary>
     public async Task WriteAsync(IReadOnlyList<RecoveryEntry> entries, CancellationToken cancellationToken)
     {
-        foreach (var some in entries.Chunk(MaxActions))
+        foreach (var some in entries.Chunk(TableClient.MaxTransactionActions))
         {
             await tables.Timeline.SubmitTransactionAsync(some.Select(e => new TableTransactionAction(TableTransactionActionType.UpsertReplace, ToRow(e))), cancellationToken);
         }

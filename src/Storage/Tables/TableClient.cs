@@ -17,6 +17,9 @@ public enum TableUpdateMode
 /// <summary>One table. Names and meaning are those of the official client; failures are <see cref="RequestFailedException"/> with a <see cref="TableErrorCode"/>.</summary>
 public sealed class TableClient
 {
+    /// <summary>The most actions that the service takes in one transaction.</summary>
+    public const int MaxTransactionActions = 100;
+
     private static readonly StatusCodeClassifier Ok = new([200]);
     private static readonly StatusCodeClassifier Created = new([201, 204]);
     private static readonly StatusCodeClassifier CreatedOrConflict = new([201, 204, 409]);

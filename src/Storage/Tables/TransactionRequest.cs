@@ -6,17 +6,15 @@ namespace Baton.Storage.Tables;
 /// <summary>An entity-group transaction as the multipart body that the service reads: one batch with one change set.</summary>
 internal static class TransactionRequest
 {
-    private const int MaxActions = 100;
-
     /// <summary>The service answers 202 whether or not the change set was taken.</summary>
     public static StatusCodeClassifier Accepted { get; } = new([202, 200]);
 
     /// <summary>Refuses here what the service would refuse in words that say less.</summary>
     public static void Check(List<TableTransactionAction> actions)
     {
-        if (actions.Count is 0 or > MaxActions)
+        if (actions.Count is 0 or > TableClient.MaxTransactionActions)
         {
-            throw new ArgumentException($"A transaction has 1 to {MaxActions} actions, not {actions.Count}.", nameof(actions));
+            throw new ArgumentException($"A transaction has 1 to {TableClient.MaxTransactionActions} actions, not {actions.Count}.", nameof(actions));
         }
 
         var partition = actions[0].Entity.PartitionKey;
