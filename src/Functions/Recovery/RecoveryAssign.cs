@@ -30,6 +30,9 @@ internal sealed class RecoveryAssign(RecoveryAssignments assignments, ClusterSta
 {
     private const int MaxBodyBytes = 64 * 1024;
 
+    // More than a channel has, those on failed nodes included.
+    private const int MaxTargets = 16;
+
     /// <summary>Puts an intent into force.</summary>
     [Function("RecoveryAssign")]
     public async Task<IResult> RunAsync(
@@ -63,13 +66,10 @@ internal sealed class RecoveryAssign(RecoveryAssignments assignments, ClusterSta
         var replicas = body.Replicas!.Select(r => Checked(r, body.Channel!, channel, state)).ToList();
         Require(replicas.Select(r => r.ReplicaId).Distinct(StringComparer.Ordinal).Count() == replicas.Count, "'replicas' names a node twice.");
         var targets = body.RecoveryTargets ?? new Dictionary<string, SessionKind>(StringComparer.Ordinal);
-        Require(targets.Count <= ReplicaLimit, $"'recoveryTargets' has {targets.Count} entries; {ReplicaLimit} is the most.");
+        Require(targets.Count <= MaxTargets, $"'recoveryTargets' has {targets.Count} entries; {MaxTargets} is the most.");
         Require(targets.Keys.All(Names.IsValidId), "'recoveryTargets' must be by node id.");
         return new AssignmentIntent(body.Channel!, body.Epoch, replicas, targets);
     }
-
-    // As many as a channel may have.
-    private const int ReplicaLimit = 16;
 
     private static AssignedReplica Checked(AssignedReplicaRequest? replica, string name, ChannelState channel, ClusterState state)
     {

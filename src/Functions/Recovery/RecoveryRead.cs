@@ -24,7 +24,7 @@ internal sealed class RecoveryRead(RecoveryStore recoveries, RecoveryLogStore lo
         [HttpTrigger(AuthorizationLevel.Function, "get", Route = "recovery/replicas")] HttpRequest request,
         CancellationToken cancellationToken)
     {
-        var channels = Id(request, "channel") is { } channel ? [await recoveries.ReadAsync(channel, cancellationToken)] : (await recoveries.ListAsync(cancellationToken)).Values;
+        var channels = request.QueryId("channel") is { } channel ? [await recoveries.ReadAsync(channel, cancellationToken)] : (await recoveries.ListAsync(cancellationToken)).Values;
         return Results.Json(
             channels.SelectMany(c => c.Senders).Select(s => new RecoveryView(s.Replica.Channel, s.Replica.ReplicaId, s.Endpoint, s.Epoch, s.State, s.Session)).OrderBy(v => v.Channel, StringComparer.Ordinal).ThenBy(v => v.ReplicaId, StringComparer.Ordinal),
             BatonJson.Options);
@@ -36,13 +36,6 @@ internal sealed class RecoveryRead(RecoveryStore recoveries, RecoveryLogStore lo
         [HttpTrigger(AuthorizationLevel.Function, "get", Route = "recovery/log")] HttpRequest request,
         CancellationToken cancellationToken) =>
         Results.Json(
-            await log.ReadAsync(Id(request, "channel"), Id(request, "replica"), request.QueryInt32("last", byDefault: 100, min: 1, max: RecoveryLogStore.MaxEntries), cancellationToken),
+            await log.ReadAsync(request.QueryId("channel"), request.QueryId("replica"), request.QueryInt32("last", byDefault: 100, min: 1, max: RecoveryLogStore.MaxEntries), cancellationToken),
             BatonJson.Options);
-
-    private static string? Id(HttpRequest request, string name) => request.Query[name].ToString() switch
-    {
-        "" => null,
-        var id when Names.IsValidId(id) => id,
-        _ => throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' must be an id: 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit."),
-    };
 }

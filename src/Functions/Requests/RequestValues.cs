@@ -10,6 +10,8 @@ internal static class RequestValues
     /// <summary>The longest any long poll or update waits.</summary>
     public const int MaxWaitMs = 60_000;
 
+    private const string IdForm = "1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.";
+
     /// <summary>The id in the path at <paramref name="name"/>.</summary>
     /// <exception cref="ApiException"><see cref="ApiErrorCode.InvalidArgument"/>.</exception>
     public static string RouteId(this HttpRequest request, string name)
@@ -17,8 +19,17 @@ internal static class RequestValues
         var value = request.RouteValues[name]?.ToString();
         return value is not null && Names.IsValidId(value)
             ? value
-            : throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' in the path must be 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.");
+            : throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' in the path must be {IdForm}");
     }
+
+    /// <summary>The id of the query at <paramref name="name"/>; null where there is none.</summary>
+    /// <exception cref="ApiException"><see cref="ApiErrorCode.InvalidArgument"/>.</exception>
+    public static string? QueryId(this HttpRequest request, string name) => request.Query[name].ToString() switch
+    {
+        "" => null,
+        var id when Names.IsValidId(id) => id,
+        _ => throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' must be an id: {IdForm}"),
+    };
 
     /// <summary>A whole number in the path.</summary>
     /// <exception cref="ApiException"><see cref="ApiErrorCode.InvalidArgument"/>.</exception>
