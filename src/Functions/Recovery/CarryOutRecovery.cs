@@ -21,8 +21,8 @@ internal sealed class CarryOutRecovery(RecoveryStore recoveries, ReplicaActions 
     public async Task<RecoveryAnswer> RunAsync([ActivityTrigger] RecoveryStep step, CancellationToken cancellationToken)
     {
         var run = step.Run;
-        var replica = run.Sender.Replica;
-        if (await recoveries.SettleAsync(run, step.Entries, cancellationToken) && !run.Sender.HasActiveSession)
+        var settled = await recoveries.SettleAsync(run, step.Entries, cancellationToken);
+        if (settled is { Refused: null } && !run.Sender.HasActiveSession)
         {
             RecoveryMetrics.RecordRun(time.GetUtcNow().ToUnixTimeMilliseconds() - run.StartedTick);
         }
@@ -35,11 +35,10 @@ internal sealed class CarryOutRecovery(RecoveryStore recoveries, ReplicaActions 
             case RecoveryActionKind.Unpin:
                 return await actions.DoAsync(run, renewPin: false, cancellationToken);
             default:
-                // As kept: another may have ended the session since the run was told of anything.
-                var sender = (await recoveries.ReadAsync(replica.Channel, cancellationToken)).Find(replica.ReplicaId);
-                return sender?.Refusal(run.SessionId) is null && sender is not null
-                    ? step.LookOnly ? RecoveryAnswer.Done : await actions.DoAsync(run, step.RenewPin, cancellationToken)
-                    : new RecoveryAnswer(RecoveryResult.Ended, Outside: sender);
+                // Refused: another has ended the session since the run was told of anything.
+                return settled is not { Refused: null } ? new RecoveryAnswer(RecoveryResult.Ended, Outside: settled?.Sender)
+                    : step.LookOnly ? RecoveryAnswer.Done
+                    : await actions.DoAsync(run, step.RenewPin, cancellationToken);
         }
     }
 }

@@ -55,16 +55,16 @@ internal sealed class RecoveryStore(ControlPlaneTables tables, RecoveryLogStore 
     /// Keeps how far a run is, with what it has to write down. A session that has ended from outside, or was kept as ended before, takes nothing: after its end only that the log is free may be written
     /// down, and what was kept with the end the next change writes again.
     /// </summary>
-    /// <returns>Whether it was kept.</returns>
-    public async Task<bool> SettleAsync(RecoveryRun run, IReadOnlyList<RecoveryEntry> entries, CancellationToken cancellationToken)
+    /// <returns>The replica's sender as it is kept now, and why the run was not; null where no such replica is known any more.</returns>
+    public async Task<SenderStep?> SettleAsync(RecoveryRun run, IReadOnlyList<RecoveryEntry> entries, CancellationToken cancellationToken)
     {
-        var isKept = await ChangeAsync(run.Sender.Replica.Channel, 0, r => r.Settle(run) is { Refused: null }, cancellationToken, taken => taken ? entries : []);
-        if (!isKept)
+        var settled = await ChangeAsync(run.Sender.Replica.Channel, 0, r => r.Settle(run), cancellationToken, s => s is { Refused: null } ? entries : []);
+        if (settled is not { Refused: null })
         {
             await log.WriteAsync([.. entries.Where(e => e.Event == RecoveryEvents.PinsReleased)], cancellationToken);
         }
 
-        return isKept;
+        return settled;
     }
 
     /// <summary>Makes a change until its write wins, and writes its events down. A change that changes nothing writes nothing.</summary>
