@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Azure;
 using Azure.Storage.Blobs;
@@ -89,7 +90,10 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
             {
                 var options = new BlobDownloadOptions { Range = new HttpRange(offset, target.Length) };
                 using var answer = (await _blobs.GetAppendBlobClient(blob).DownloadStreamingAsync(options, cancellationToken).ConfigureAwait(false)).Value;
-                return await answer.Content.ReadAtLeastAsync(target, target.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+                var read = await answer.Content.ReadAtLeastAsync(target, target.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+                return read == target.Length || EndsAt(answer.Details, offset + read)
+                    ? read
+                    : throw new WalStorageUncertainException($"read a blob of {container}");
             }
             catch (RequestFailedException failure) when (failure.Status == 416)
             {
@@ -125,4 +129,8 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
         $"delete a blob of {container}",
         async () => await _blobs.GetAppendBlobClient(blob).DeleteIfExistsAsync(cancellationToken: cancellationToken).ConfigureAwait(false),
         cancellationToken);
+
+    // A short answer is taken for the end of a log: so it must be the blob's, and not that of an answer which was cut. "bytes 0-99/1234", or the whole blob.
+    private static bool EndsAt(BlobDownloadDetails answer, long end) =>
+        end == (long.TryParse(answer.ContentRange.AsSpan(answer.ContentRange.LastIndexOf('/') + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var length) ? length : answer.ContentLength);
 }

@@ -4,7 +4,7 @@ namespace Baton.Storage.Wal;
 
 /// <summary>How a channel's log changes hands, and how its manifest changes: the one place where it is decided who may write, and what counts.</summary>
 /// <remarks>
-/// <para><b>Open</b> at term T: (1) read the manifest, refuse if its term is T or higher; (2) conditional update to T; (3) seal the tail segment; (4) read the tail to its final end;
+/// <para><b>Open</b> at term T: (1) read the manifest, refuse if its term is T or higher; (2) conditional update to T; (3) seal the tail segment, and meanwhile read what is before it; (4) read the tail to its final end;
 /// (5) create the new segment; (6) conditional update that adds it. <b>Roll</b> is 3 to 6 under the writer's own term. <b>Snapshot</b> is: write and seal its blob, list it, delete those that
 /// it put out. <b>Trim</b> is: drop segments and raise the first LSN, delete them. <b>Pin</b> and <b>release</b>, by anybody, are one change.</para>
 /// <para>Every change is one conditional update, worked out anew from what is there when it conflicts (<see cref="WalChange"/>). All but those of pins are the holder's alone: they end at another's

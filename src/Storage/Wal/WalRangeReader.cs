@@ -13,7 +13,8 @@ namespace Baton.Storage.Wal;
 /// <param name="offset">The first byte to read.</param>
 /// <param name="maxRangeBytes">Bytes of the largest range; twice as many are held at most.</param>
 /// <param name="endOffset">Where the blob ends for ever, if that is known: nothing is asked for behind it.</param>
-internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offset, int maxRangeBytes = WalOptions.DefaultReadRangeBytes, long endOffset = long.MaxValue) : IAsyncDisposable
+/// <param name="isFinal">The blob grows no more: a range that comes short is its end.</param>
+internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offset, int maxRangeBytes = WalOptions.DefaultReadRangeBytes, long endOffset = long.MaxValue, bool isFinal = false) : IAsyncDisposable
 {
     private const int FirstRangeBytes = 64 * 1024;
     private const int Growth = 4;
@@ -21,9 +22,13 @@ internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offse
     private int _rangeBytes = Math.Min(FirstRangeBytes, maxRangeBytes);
     private int _fullInARow;
     private long _next = offset;
+    private long _end = endOffset;
     private byte[]? _buffer;
     private ReadOnlyMemory<byte> _left;
     private Fetch? _ahead;
+
+    /// <summary>Asks for the first range before it is needed. A failure shows when it is.</summary>
+    public void BeginAhead() => _ahead = Begin(_stop.Token);
 
     /// <summary>Fills <paramref name="target"/> as far as the blob goes now; returns how many bytes there were. After a failure it cannot be used any more, only disposed of.</summary>
     /// <exception cref="WalStorageUncertainException">A range did not come; one that was fetched ahead says so here, where it is needed.</exception>
@@ -89,13 +94,18 @@ internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offse
         }
 
         _next += read;
+        if (isFinal && read < fetch.AskedBytes)
+        {
+            _end = _next;
+        }
+
         Pace(read == fetch.AskedBytes);
         return read > 0;
     }
 
     private void Pace(bool full)
     {
-        if (!full || _next >= endOffset)
+        if (!full || _next >= _end)
         {
             (_fullInARow, _rangeBytes) = (0, Math.Min(FirstRangeBytes, maxRangeBytes));
             return;
@@ -111,7 +121,7 @@ internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offse
 
     private Fetch Begin(CancellationToken cancellationToken)
     {
-        var asked = (int)Math.Clamp(endOffset - _next, 0, _rangeBytes);
+        var asked = (int)Math.Clamp(_end - _next, 0, _rangeBytes);
         var buffer = ArrayPool<byte>.Shared.Rent(asked);
         return new Fetch(buffer, asked, asked == 0 ? Task.FromResult(0) : blobs.ReadAsync(blob, _next, buffer.AsMemory(0, asked), cancellationToken));
     }

@@ -10,23 +10,39 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
     private static readonly Meter Meter = new("Baton.Storage");
     private static readonly Counter<long> Refused = Meter.CreateCounter<long>("baton_wal_snapshots_refused_total", description: "Snapshots that an opening could not use, by why");
 
-    /// <summary>Hands on what <paramref name="replay"/> wants and finds the end of the tail, which for an opener must be sealed by now.</summary>
+    // A leadership of no long life leaves a short segment. Many of them, one after the other, would make an opening wait for each.
+    private const int SegmentsAhead = 8;
+
+    /// <summary>Hands on what <paramref name="replay"/> wants and finds the end of the tail.</summary>
     /// <param name="manifest">The manifest.</param>
     /// <param name="replay">Is given the state; null to find the end only.</param>
+    /// <param name="sealing">For an opener: the tail is being sealed, which is waited for before it is read. All that comes before the tail can change no more, and is read meanwhile. Null where it may grow.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="WalDamagedException">The state cannot be rebuilt, or the end not found.</exception>
-    public async Task<WalRecovered> ReplayAsync(WalManifest manifest, WalReplay? replay, CancellationToken cancellationToken)
+    public async Task<WalRecovered> ReplayAsync(WalManifest manifest, WalReplay? replay, Task? sealing, CancellationToken cancellationToken)
     {
         ThrowIfGap(manifest);
         var damaged = new List<WalSnapshotEntry>();
-        var restored = replay is null ? null : await RestoreAsync(manifest, replay, damaged, cancellationToken).ConfigureAwait(false);
-        var next = restored?.Lsn + 1 ?? manifest.FirstLsn;
-        foreach (var segment in manifest.Segments.Where(s => replay is not null && s.LastLsn >= next))
+        WalSnapshotEntry? restored = null;
+        var next = manifest.FirstLsn;
+        if (replay is not null)
         {
-            await ReadAsync(manifest, segment, next, replay!.OnRecord, cancellationToken).ConfigureAwait(false);
+            // Most likely the newest snapshot is the one: what is behind it is asked for beside it.
+            var likely = replay.OnSnapshot is not null && manifest.Snapshots is [.., var newest] ? newest.Lsn + 1 : next;
+            var ahead = new WalSegmentsAhead(SegmentsAhead, manifest.Segments.Where(s => s.LastLsn >= likely).Select(s => ReaderOf(manifest, s, likely)));
+            await using var closing = ahead.ConfigureAwait(false);
+            restored = await RestoreAsync(manifest, replay, damaged, cancellationToken).ConfigureAwait(false);
+            next = restored?.Lsn + 1 ?? next;
+            foreach (var segment in manifest.Segments.Where(s => s.LastLsn >= next))
+            {
+                var reader = next == likely ? ahead.Next() : ReaderOf(manifest, segment, next);
+                await ReadAsync(manifest, segment, reader, next, replay.OnRecord, cancellationToken).ConfigureAwait(false);
+            }
         }
 
-        var ended = manifest.Tail is { } tail ? await ReadAsync(manifest, tail, replay is null ? long.MaxValue : next, replay?.OnRecord, cancellationToken).ConfigureAwait(false) : null;
+        await (sealing ?? Task.CompletedTask).ConfigureAwait(false);
+        var from = replay is null ? long.MaxValue : next;
+        var ended = manifest.Tail is { } tail ? await ReadAsync(manifest, tail, ReaderOf(manifest, tail, from, isFinal: sealing is not null), from, replay?.OnRecord, cancellationToken).ConfigureAwait(false) : null;
         var end = ended?.LastLsn + 1 ?? manifest.FirstLsnAfterSealed;
         return end >= next ? new WalRecovered(ended, damaged) : throw Damaged(manifest, ended, end, next - 1, $"snapshot '{restored!.BlobName(manifest.Channel)}' is ahead of the log");
     }
@@ -94,11 +110,15 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
         logger.LogWarning("Snapshot {Snapshot} cannot be used, an older one or the log must do: {Problem}", snapshot, problem);
     }
 
-    /// <summary>Reads <paramref name="segment"/> to its end from the best place known at or before <paramref name="fromLsn"/>.</summary>
-    private async Task<WalSegment> ReadAsync(WalManifest manifest, WalSegment segment, long fromLsn, Func<long, WalRecord, ValueTask>? onRecord, CancellationToken cancellationToken)
+    // From the best place known at or before the LSN.
+    private WalSegmentReader ReaderOf(WalManifest manifest, WalSegment segment, long fromLsn, bool isFinal = false) =>
+        new(storage, retry, manifest.Channel, segment, StartOf(manifest, segment, fromLsn), rangeBytes, isFinal);
+
+    /// <summary>Reads <paramref name="segment"/> to its end, and hands on what is not below <paramref name="fromLsn"/>.</summary>
+    private async Task<WalSegment> ReadAsync(
+        WalManifest manifest, WalSegment segment, WalSegmentReader reader, long fromLsn, Func<long, WalRecord, ValueTask>? onRecord, CancellationToken cancellationToken)
     {
         var (channel, blob) = (manifest.Channel, segment.BlobName(manifest.Channel));
-        var reader = new WalSegmentReader(storage, retry, channel, segment, StartOf(manifest, segment, fromLsn), rangeBytes);
         await using var closing = reader.ConfigureAwait(false);
         while (await reader.NextAsync(cancellationToken).ConfigureAwait(false) is { } batch)
         {

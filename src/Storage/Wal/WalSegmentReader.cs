@@ -13,10 +13,12 @@ internal sealed class WalSegmentReader : IAsyncDisposable
     private readonly WalSegment _segment;
     private readonly string _blob;
     private readonly int _rangeBytes;
+    private readonly bool _isFinal;
     private WalRangeReader? _bytes;
 
-    /// <summary>A reader at <paramref name="start"/>, which fetches ranges of up to <paramref name="rangeBytes"/>.</summary>
-    public WalSegmentReader(IWalStorage storage, WalRetry retry, string channel, WalSegment segment, WalSegmentPlace start, int rangeBytes = WalOptions.DefaultReadRangeBytes)
+    /// <summary>A reader at <paramref name="start"/>, which fetches ranges of up to <paramref name="rangeBytes"/>; <paramref name="isFinal"/> where the segment's blob is sealed, whether the manifest shows it or not.</summary>
+    public WalSegmentReader(
+        IWalStorage storage, WalRetry retry, string channel, WalSegment segment, WalSegmentPlace start, int rangeBytes = WalOptions.DefaultReadRangeBytes, bool isFinal = false)
     {
         _storage = storage;
         _retry = retry;
@@ -24,6 +26,7 @@ internal sealed class WalSegmentReader : IAsyncDisposable
         _segment = segment;
         _blob = segment.BlobName(channel);
         _rangeBytes = rangeBytes;
+        _isFinal = isFinal;
         Place = start;
     }
 
@@ -68,6 +71,15 @@ internal sealed class WalSegmentReader : IAsyncDisposable
         }
     }
 
+    /// <summary>Asks for the first bytes before they are needed.</summary>
+    public void BeginAhead()
+    {
+        _bytes = Bytes();
+        _bytes.BeginAhead();
+    }
+
+    private WalRangeReader Bytes() => new(_storage.Segments, _blob, Place.Offset, _rangeBytes, _segment.LengthBytes ?? long.MaxValue, _isFinal);
+
     private async Task<T?> ReadNextAsync<T>(WalBatchForm<T> form, CancellationToken cancellationToken)
         where T : class
     {
@@ -77,7 +89,7 @@ internal sealed class WalSegmentReader : IAsyncDisposable
             return null;
         }
 
-        _bytes ??= new WalRangeReader(_storage.Segments, _blob, Place.Offset, _rangeBytes, _segment.LengthBytes ?? long.MaxValue);
+        _bytes ??= Bytes();
         if (Place.Offset == 0)
         {
             await ReadHeaderAsync(_bytes, cancellationToken).ConfigureAwait(false);

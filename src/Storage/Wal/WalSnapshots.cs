@@ -5,6 +5,9 @@ namespace Baton.Storage.Wal;
 /// <summary>The blobs of snapshots: written block by block and sealed, read with every checksum verified. Which of them count is the manifest's to say.</summary>
 internal sealed class WalSnapshots(IWalStorage storage, WalRetry retry)
 {
+    // Most snapshots are small, and read by an opening that somebody waits for: one call fetches them whole.
+    private const int FirstReadBytes = 64 * 1024;
+
     /// <summary>Writes one whole. Doing so again with the same content goes on where it was, or finds all there.</summary>
     /// <returns>Length of the blob in bytes.</returns>
     /// <exception cref="WalFaultedException">The storage did not answer, or the blob holds something else.</exception>
@@ -41,8 +44,8 @@ internal sealed class WalSnapshots(IWalStorage storage, WalRetry retry)
     public async Task<WalSnapshot> ReadAsync(string channel, WalSnapshotEntry entry, CancellationToken cancellationToken)
     {
         var blob = entry.BlobName(channel);
-        var start = new byte[Math.Clamp(entry.LengthBytes, 0, WalSnapshotHeader.MaxSizeBytes)];
-        await ReadAsync(blob, 0, start, cancellationToken).ConfigureAwait(false);
+        var start = new byte[Math.Clamp(entry.LengthBytes, 0, FirstReadBytes)];
+        await ReadAsync(blob, 0, start, default, cancellationToken).ConfigureAwait(false);
         var (header, offset) = DecodeHeader(start);
         if (!string.Equals(header.Channel, channel, StringComparison.Ordinal) || header.Term != entry.Term || header.Lsn != entry.Lsn || WalSnapshotCodec.SizeOf(header, offset) != entry.LengthBytes)
         {
@@ -56,7 +59,7 @@ internal sealed class WalSnapshots(IWalStorage storage, WalRetry retry)
         for (var filled = 0; filled < content.Length;)
         {
             var part = block.AsMemory(0, WalSnapshotCodec.BlockHeaderSizeBytes + Math.Min(content.Length - filled, WalSnapshotCodec.BlockContentSizeBytes));
-            await ReadAsync(blob, at, part, cancellationToken).ConfigureAwait(false);
+            await ReadAsync(blob, at, part, start, cancellationToken).ConfigureAwait(false);
             var decoded = WalSnapshotCodec.DecodeBlock(part.Span, filled, at);
             decoded.CopyTo(content.AsSpan(filled));
             filled += decoded.Length;
@@ -64,7 +67,7 @@ internal sealed class WalSnapshots(IWalStorage storage, WalRetry retry)
         }
 
         var end = new byte[WalSnapshotCodec.EndSizeBytes];
-        await ReadAsync(blob, at, end, cancellationToken).ConfigureAwait(false);
+        await ReadAsync(blob, at, end, start, cancellationToken).ConfigureAwait(false);
         WalSnapshotCodec.CheckEnd(end, content, at);
         return new WalSnapshot(entry.Lsn, content);
     }
@@ -77,8 +80,15 @@ internal sealed class WalSnapshots(IWalStorage storage, WalRetry retry)
             : throw new WalFormatException(start.Length, $"the snapshot ends before its header of {size} bytes");
     }
 
-    private async Task ReadAsync(string blob, long offset, Memory<byte> target, CancellationToken cancellationToken)
+    /// <summary>Fills <paramref name="target"/> from <paramref name="offset"/> on, out of <paramref name="start"/> where that holds all of it.</summary>
+    private async Task ReadAsync(string blob, long offset, Memory<byte> target, ReadOnlyMemory<byte> start, CancellationToken cancellationToken)
     {
+        if (offset + target.Length <= start.Length)
+        {
+            start.Slice((int)offset, target.Length).CopyTo(target);
+            return;
+        }
+
         var read = await retry.RunAsync("read a snapshot", token => storage.Snapshots.ReadAsync(blob, offset, target, token), cancellationToken).ConfigureAwait(false);
         if (read < target.Length)
         {

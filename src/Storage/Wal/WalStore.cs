@@ -155,7 +155,7 @@ public sealed class WalStore
         {
             try
             {
-                var (ended, _) = await _recovery.ReplayAsync(manifest, null, cancellationToken).ConfigureAwait(false);
+                var (ended, _) = await _recovery.ReplayAsync(manifest, null, sealing: null, cancellationToken).ConfigureAwait(false);
                 var lastLsn = ended?.LastLsn ?? manifest.FirstLsnAfterSealed - 1;
                 return new WalHistory(manifest.FirstLsn, lastLsn, lastLsn, manifest.SnapshotLsn);
             }
@@ -239,12 +239,16 @@ public sealed class WalStore
     {
         try
         {
-            if (manifest.Tail is { } tail)
+            var sealing = manifest.Tail is { } tail ? _fence.SealAsync(manifest.Channel, tail, cancellationToken) : Task.CompletedTask;
+            try
             {
-                await _fence.SealAsync(manifest.Channel, tail, cancellationToken).ConfigureAwait(false);
+                return await _recovery.ReplayAsync(manifest, replay, sealing, cancellationToken).ConfigureAwait(false);
             }
-
-            return await _recovery.ReplayAsync(manifest, replay, cancellationToken).ConfigureAwait(false);
+            finally
+            {
+                // Nothing is under way when this returns. What became of it, the replay has heard, unless it failed before.
+                await sealing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
         catch (WalDamagedException)
         {

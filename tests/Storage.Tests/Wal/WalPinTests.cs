@@ -117,7 +117,7 @@ public sealed class WalPinTests(StorageFixture azurite)
         });
         for (model.Settle(); open; model.Settle())
         {
-            model.Take("trim", Fate.Done);
+            model.Take("trim", 0, Fate.Done);
         }
 
         model.Start("pin", async storage =>
@@ -134,7 +134,7 @@ public sealed class WalPinTests(StorageFixture azurite)
         });
         while (model.Settle() is { Count: > 0 } waiting)
         {
-            model.Take(waiting[(order & 1) % waiting.Count], Fate.Done);
+            model.Take(waiting[(order & 1) % waiting.Count], 0, Fate.Done);
             order >>= 1;
         }
 

@@ -87,14 +87,16 @@ internal sealed class LogSchedule
             else
             {
                 var actor = waiting[_random.Next(waiting.Count)];
-                _model.Take(actor, Fates(actor));
+                var writes = _model.Writes(actor);
+                var nth = _random.Next(writes.Count);
+                _model.Take(actor, nth, Fates(writes[nth]));
             }
 
             CheckNow();
         }
     }
 
-    private Fate Fates(string actor)
+    private Fate Fates(bool writes)
     {
         if (_faults >= FaultsPerRun || _random.Next(8) != 0)
         {
@@ -102,7 +104,7 @@ internal sealed class LogSchedule
         }
 
         _faults++;
-        return _model.Writes(actor) ? (Fate)_random.Next(1, 6) : Fate.CallLost;
+        return writes ? (Fate)_random.Next(1, 6) : Fate.CallLost;
     }
 
     /// <summary>What must hold after every single call: all that is listed is there, all that is pinned is listed.</summary>

@@ -27,14 +27,14 @@ internal enum Fate
     KilledBefore,
 }
 
-/// <summary>The storage service, as far as the log uses it, in memory. Calls wait until the schedule takes them, one at a time.</summary>
+/// <summary>The storage service, as far as the log uses it, in memory. Calls wait until the schedule takes them, one at a time; an actor may have several under way.</summary>
 internal sealed class ModelWalStorage
 {
     private readonly Lock _state = new();
     private readonly object _arrivals = new();
     private readonly Dictionary<string, VersionedManifest> _manifests = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Segment> _segments = new(StringComparer.Ordinal);
-    private readonly SortedDictionary<string, PendingCall> _pending = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, List<PendingCall>> _pending = new(StringComparer.Ordinal);
     private readonly List<Action> _late = [];
     private int _version;
     private int _live;
@@ -104,23 +104,28 @@ internal sealed class ModelWalStorage
         }
     }
 
-    /// <summary>Whether the call that <paramref name="actor"/> waits for changes anything.</summary>
-    public bool Writes(string actor)
+    /// <summary>Of the calls that <paramref name="actor"/> waits for, in order, whether they change anything.</summary>
+    public IReadOnlyList<bool> Writes(string actor)
     {
         lock (_arrivals)
         {
-            return _pending[actor].Writes;
+            return [.. _pending[actor].Select(c => c.Writes)];
         }
     }
 
-    /// <summary>Lets the call that <paramref name="actor"/> waits for meet its fate.</summary>
-    public void Take(string actor, Fate fate)
+    /// <summary>Lets one of the calls that <paramref name="actor"/> waits for meet its fate.</summary>
+    public void Take(string actor, int nth, Fate fate)
     {
         PendingCall call;
         lock (_arrivals)
         {
-            call = _pending[actor];
-            _pending.Remove(actor);
+            var calls = _pending[actor];
+            call = calls[nth];
+            calls.RemoveAt(nth);
+            if (calls.Count == 0)
+            {
+                _pending.Remove(actor);
+            }
         }
 
         Trace.Add($"{actor} {call.What}: {fate}");
@@ -137,19 +142,15 @@ internal sealed class ModelWalStorage
                 call.Lose();
                 break;
             case Fate.Delayed:
-                _late.Add(() =>
-                {
-                    Trace.Add($"{actor} {call.What}: late");
-                    call.Apply();
-                });
+                DoLate(actor, call);
                 call.Lose();
                 break;
             case Fate.KilledAfter:
                 call.Apply();
-                Leave();
+                Kill(actor);
                 break;
             default:
-                Leave();
+                Kill(actor);
                 break;
         }
     }
@@ -160,6 +161,26 @@ internal sealed class ModelWalStorage
         var late = _late[index];
         _late.RemoveAt(index);
         late();
+    }
+
+    private void DoLate(string actor, PendingCall call) => _late.Add(() =>
+    {
+        Trace.Add($"{actor} {call.What}: late");
+        call.Apply();
+    });
+
+    // What else it had sent is on its way.
+    private void Kill(string actor)
+    {
+        lock (_arrivals)
+        {
+            if (_pending.Remove(actor, out var others))
+            {
+                others.ForEach(c => DoLate(actor, c));
+            }
+        }
+
+        Leave();
     }
 
     private void Leave()
@@ -191,7 +212,12 @@ internal sealed class ModelWalStorage
             Lose: () => answer.SetException(new WalStorageUncertainException(what)));
         lock (_arrivals)
         {
-            _pending.Add(actor, call);
+            if (!_pending.TryGetValue(actor, out var calls))
+            {
+                _pending.Add(actor, calls = []);
+            }
+
+            calls.Add(call);
             Monitor.PulseAll(_arrivals);
         }
 
