@@ -28,6 +28,40 @@ public sealed class WalRangeTests
     }
 
     [Fact]
+    public async Task A_short_range_of_a_blob_that_grows_no_more_is_its_end_and_of_another_it_is_asked_again()
+    {
+        _blobs.Content = Bytes(100 * KiB);
+        await using var final = new WalRangeReader(_blobs, "b", 0, 128 * KiB, isFinal: true);
+        Assert.Equal(100 * KiB, await final.ReadAsync(new byte[200 * KiB], CancellationToken.None));
+        Assert.Equal(0, await final.ReadAsync(new byte[1], CancellationToken.None));
+        Assert.Equal([0L, 64L * KiB], _blobs.Calls.Select(c => c.Offset));
+
+        await using var open = new WalRangeReader(_blobs, "b", 0, 128 * KiB);
+        Assert.Equal(100 * KiB, await open.ReadAsync(new byte[200 * KiB], CancellationToken.None));
+        Assert.Equal([0L, 64L * KiB, 100L * KiB], _blobs.Calls.Skip(2).Select(c => c.Offset));
+        _blobs.Content = Bytes(101 * KiB);
+        Assert.Equal(KiB, await open.ReadAsync(new byte[2 * KiB], CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task What_is_asked_for_ahead_is_asked_for_once_and_its_failure_shows_when_it_is_needed()
+    {
+        _blobs.Content = Bytes(10 * KiB);
+        await using (var reader = new WalRangeReader(_blobs, "b", 0, 128 * KiB, 10 * KiB))
+        {
+            reader.BeginAhead();
+            Assert.Single(_blobs.Calls);
+            Assert.Equal(10 * KiB, await reader.ReadAsync(new byte[11 * KiB], CancellationToken.None));
+            Assert.Single(_blobs.Calls);
+        }
+
+        _blobs.Before = (_, _) => throw new WalStorageUncertainException("read");
+        await using var failing = new WalRangeReader(_blobs, "b", 0, 128 * KiB);
+        failing.BeginAhead();
+        await Assert.ThrowsAsync<WalStorageUncertainException>(async () => await failing.ReadAsync(new byte[1], CancellationToken.None));
+    }
+
+    [Fact]
     public async Task A_short_look_fetches_one_small_range()
     {
         _blobs.Content = Bytes(1_000 * KiB);

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Baton.Storage.Tests.Wal.HttpFaults;
 
 /// <summary>The first half of an answer's body, and then a broken connection.</summary>
@@ -30,6 +32,25 @@ internal sealed class CutBody(byte[] whole) : Stream
         }
 
         answer.Content = cut;
+        return answer;
+    }
+
+    /// <summary>The answer with half of its body, as if that were all.</summary>
+    public static async Task<HttpResponseMessage> ShortenAsync(HttpResponseMessage answer, CancellationToken cancellationToken)
+    {
+        if (answer.StatusCode is HttpStatusCode.PartialContent or HttpStatusCode.OK)
+        {
+            var whole = answer.Content;
+            var bytes = await whole.ReadAsByteArrayAsync(cancellationToken);
+            var half = new ByteArrayContent(bytes, 0, bytes.Length / 2);
+            foreach (var (name, values) in whole.Headers.Where(h => h.Key is not ("Content-Length" or "Content-MD5")))
+            {
+                half.Headers.TryAddWithoutValidation(name, values);
+            }
+
+            answer.Content = half;
+        }
+
         return answer;
     }
 

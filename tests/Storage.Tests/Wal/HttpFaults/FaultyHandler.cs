@@ -60,6 +60,8 @@ internal sealed class FaultyHandler(Func<HttpRequestMessage, HttpFault?> draw) :
                 throw Cut();
             case HttpFault.BodyCut:
                 return await CutBody.OfAsync(await Wire.SendAsync(request, cancellationToken), cancellationToken);
+            case HttpFault.BodyShortened:
+                return await CutBody.ShortenAsync(await Wire.SendAsync(request, cancellationToken), cancellationToken);
             default:
                 return await Wire.SendAsync(request, cancellationToken);
         }

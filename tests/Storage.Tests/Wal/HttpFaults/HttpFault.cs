@@ -36,6 +36,9 @@ public enum HttpFault
     /// <summary>The answer's body ends in the middle.</summary>
     BodyCut,
 
+    /// <summary>The answer's body ends in the middle, and its length says so too: a proxy has cut it. What the blob has is said in the range alone.</summary>
+    BodyShortened,
+
     /// <summary>It was done; the answer never comes, until the caller's network timeout.</summary>
     Hangs,
 }
@@ -50,6 +53,7 @@ internal static class HttpFaultKinds
     public static bool Concerns(this HttpFault fault, HttpRequestMessage request) => fault switch
     {
         HttpFault.BodyCut => request.Method == HttpMethod.Get,
+        HttpFault.BodyShortened => request.Headers.Contains("x-ms-range"),
 
         // To a call that changes nothing, these are no more than a lost call or nothing at all.
         HttpFault.LateByOne or HttpFault.LateByThree or HttpFault.TwiceFirstAnswer or HttpFault.TwiceSecondAnswer or HttpFault.InternalErrorDone or HttpFault.UnavailableDone =>

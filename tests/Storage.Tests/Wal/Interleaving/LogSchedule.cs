@@ -87,9 +87,9 @@ internal sealed class LogSchedule
             else
             {
                 var actor = waiting[_random.Next(waiting.Count)];
-                var writes = _model.Writes(actor);
-                var nth = _random.Next(writes.Count);
-                _model.Take(actor, nth, Fates(writes[nth]));
+                var calls = _model.Waiting(actor);
+                var nth = _random.Next(calls.Count);
+                _model.Take(actor, nth, Fates(calls[nth].Writes));
             }
 
             CheckNow();

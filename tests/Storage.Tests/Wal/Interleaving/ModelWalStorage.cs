@@ -104,12 +104,12 @@ internal sealed class ModelWalStorage
         }
     }
 
-    /// <summary>Of the calls that <paramref name="actor"/> waits for, in order, whether they change anything.</summary>
-    public IReadOnlyList<bool> Writes(string actor)
+    /// <summary>The calls that <paramref name="actor"/> waits for, in order, and whether they change anything.</summary>
+    public IReadOnlyList<(string What, bool Writes)> Waiting(string actor)
     {
         lock (_arrivals)
         {
-            return [.. _pending[actor].Select(c => c.Writes)];
+            return [.. _pending[actor].Select(c => (c.What, c.Writes))];
         }
     }
 
