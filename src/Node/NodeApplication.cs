@@ -106,6 +106,7 @@ internal static class NodeApplication
         services.AddSingleton<HeardStanding>();
         services.AddSingleton(s => new BodyBudget(s.GetRequiredService<IOptions<NodeSettings>>().Value.MaxRequestBytesInFlight, $"{NodeSettings.Section}:{nameof(NodeSettings.MaxRequestBytesInFlight)}", s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<WaitingReaders>();
+        services.AddSingleton(s => new RecentBytes(s.GetRequiredService<IOptions<NodeSettings>>().Value.MaxRecentBytes));
         services.AddSingleton(s => new SnapshotTurns(s.GetRequiredService<IOptions<NodeSettings>>().Value.MaxSnapshotsAtOnce));
         services.AddSingleton<AckTurns>();
         services.AddSingleton<ChannelOpener>();

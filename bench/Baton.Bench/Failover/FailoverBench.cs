@@ -20,13 +20,14 @@ internal static class FailoverBench
         var seed = WholeNumber.Option("--seed", "What is drawn: whom a round hits", 0, int.MaxValue, () => 1121);
         var seconds = WholeNumber.Option("--seconds", "No further round begins after so many seconds of a part", 1, 100_000, () => 600);
         var routine = WholeNumber.Option("--routine", "Routine messages that wait while urgent ones are sent", 1, 100_000, () => 5_000);
-        var command = new Command("failover", "Failovers: every budget, median and worst.") { kills, seed, seconds, routine };
+        var pause = WholeNumber.Option("--pause", "Milliseconds that a client waits at most between two requests; half of it in the mean", 1, 10_000, () => 20);
+        var command = new Command("failover", "Failovers: every budget, median and worst.") { kills, seed, seconds, routine, pause };
         command.SetAction((parsed, cancellationToken) => RunAsync(
-            parsed.GetValue(kills), parsed.GetValue(seed), TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(routine), cancellationToken));
+            parsed.GetValue(kills), parsed.GetValue(seed), TimeSpan.FromSeconds(parsed.GetValue(seconds)), parsed.GetValue(routine), parsed.GetValue(pause), cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(int kills, int seed, TimeSpan time, int routine, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(int kills, int seed, TimeSpan time, int routine, int pauseMs, CancellationToken cancellationToken)
     {
         var folder = Directory.CreateTempSubdirectory("baton-bench-").FullName;
         var clock = Stopwatch.StartNew();
@@ -35,7 +36,7 @@ internal static class FailoverBench
         try
         {
             await using var machine = await LocalMachine.StartAsync(folder, ["a", "b"], keepData: false, cancellationToken);
-            await LeadersAsync(machine, budgets, kills, seed, time, Say, cancellationToken);
+            await LeadersAsync(machine, budgets, kills, seed, time, pauseMs, Say, cancellationToken);
             await StandInsAsync(machine, budgets, kills, routine, Say, cancellationToken);
         }
         finally
@@ -49,13 +50,13 @@ internal static class FailoverBench
         return budgets.Missed ? 1 : 0;
     }
 
-    private static async Task LeadersAsync(LocalMachine machine, Budgets budgets, int kills, int seed, TimeSpan time, Action<string> say, CancellationToken cancellationToken)
+    private static async Task LeadersAsync(LocalMachine machine, Budgets budgets, int kills, int seed, TimeSpan time, int pauseMs, Action<string> say, CancellationToken cancellationToken)
     {
         var cluster = await machine.StartClusterAsync("a", o => o with { Nodes = KillRounds.Nodes, ReplicationFactor = KillRounds.Nodes }, cancellationToken);
         try
         {
             var raw = await RawAppends.MeasureAsync(cluster, Appends, cancellationToken);
-            await using var load = ClientLoad.Start(cluster, new ClientLoadOptions { Name = "bench", Seed = seed, LongestPauseMs = 20 }, cancellationToken);
+            await using var load = ClientLoad.Start(cluster, new ClientLoadOptions { Name = "bench", Seed = seed, LongestPauseMs = pauseMs }, cancellationToken);
             await using var route = RouteWatch.Start(cluster.Client, cancellationToken);
             await load.MoreAsync(20, Patience, cancellationToken);
             var rounds = new KillRounds(cluster, load, route, seed, say, cancellationToken);

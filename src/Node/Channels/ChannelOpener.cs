@@ -1,5 +1,6 @@
 using Baton.Node.Broadcasts;
 using Baton.Node.Leadership;
+using Baton.Node.Messages;
 using Baton.Node.Replication;
 using Baton.Node.Settings;
 using Baton.Node.Status;
@@ -17,12 +18,13 @@ internal sealed partial class ChannelOpener(
     HeardStanding heard,
     NodeMetrics metrics,
     SnapshotTurns snapshotTurns,
+    RecentBytes recentBytes,
     IOptions<NodeSettings> node,
     IOptions<ClusterSettings> cluster,
     TimeProvider time,
     ILogger<LedChannel> log)
 {
-    private readonly ChannelSurroundings _around = new(time, metrics, hints, heard, TimeSpan.FromMilliseconds(node.Value.AckFlushTimeoutMs), node.Value.SnapshotEveryRecords, snapshotTurns, log);
+    private readonly ChannelSurroundings _around = new(time, metrics, hints, heard, TimeSpan.FromMilliseconds(node.Value.AckFlushTimeoutMs), node.Value.SnapshotEveryRecords, snapshotTurns, recentBytes, log);
 
     /// <summary>What a request gets that came to the wrong node.</summary>
     public Core.Api.ApiException NotLeader(string channel) => _around.NotLeader(channel);

@@ -11,11 +11,11 @@ internal sealed partial class LedChannel
 
     private readonly SnapshotWorker _snapshots;
 
-    private async Task<bool> TakeSnapshotAsync(CancellationToken ct)
+    private async Task<long?> TakeSnapshotAsync(CancellationToken ct)
     {
         if (await CaptureAsync(ct) is not { } capture)
         {
-            return false;
+            return null;
         }
 
         if (capture.OwedBytes > MaxOwedBytes)
@@ -40,7 +40,7 @@ internal sealed partial class LedChannel
 
         // What openings and rolls left behind that never came to their end.
         await _store.SweepAsync(Name, ct);
-        return true;
+        return content.Length;
     }
 
     /// <summary>The state, taken in the channel's turn: nobody appends for the milliseconds that this takes. Null where the channel has ended.</summary>

@@ -47,6 +47,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     private readonly SemaphoreSlim _exclusive = new(1, 1);
     private readonly DurableProgress _progress = new();
     private readonly LongPoll _readers;
+    private readonly RecentBatches _recent;
     private readonly TaskCompletionSource<LeadershipEnd> _end = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _tail = Task.CompletedTask;
     private long _confirmedLsn;
@@ -57,11 +58,12 @@ internal sealed partial class LedChannel : IAsyncDisposable
         (_machine, _writer, _store, _acks, _sizes, _around) = (machine, writer, store, acks, sizes, around);
         (Name, Term, _confirmedLsn, _openTransactions) = (machine.Channel, writer.Term, machine.LastConfirmedLsn, machine.OpenTransactionCount);
         _readers = new LongPoll(around.Time);
-        _feed = new LeaderFeed(writer.LastDurableLsn);
-        _snapshots = new SnapshotWorker(machine.Channel, around.SnapshotEveryRecords, around.SnapshotTurns, TakeSnapshotAsync, around.Metrics, around.Log);
+        _recent = new RecentBatches(around.RecentBytes);
+        _feed = new LeaderFeed(writer.LastDurableLsn, _recent);
+        _snapshots = new SnapshotWorker(machine.Channel, around.SnapshotEveryRecords, around.SnapshotTurns, TakeSnapshotAsync, around.Time, around.Metrics, around.Log);
         _expiry = new ExpiryWatch(EndExpiredAsync, around.Time);
         Cdc = new ChannelCdc(
-            new CdcSource(machine.ClusterId, Name, Term, (first, last, token) => store.ReadAsync(machine.Channel, first, last, token), _progress, () => LastDurableLsn, () => machine.Configuration),
+            new CdcSource(machine.ClusterId, Name, Term, RecordsAsync, _progress, () => LastDurableLsn, () => machine.Configuration),
             machine.LastLsn);
     }
 
@@ -193,7 +195,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
     {
         try
         {
-            var (messages, next) = await LogReader.ReadAsync((first, last, token) => _store.ReadAsync(Name, first, last, token), read, ct);
+            var (messages, next) = await LogReader.ReadAsync(RecordsAsync, read, ct);
             return new Look(messages, next, read.Through);
         }
         catch (WalFaultedException e)
@@ -202,6 +204,10 @@ internal sealed partial class LedChannel : IAsyncDisposable
             throw new ApiException(ApiErrorCode.Unavailable, "the log cannot be read at the moment") { RetryAfterSeconds = 1 };
         }
     }
+
+    // What was written just now is in memory; all else is in the storage.
+    private IAsyncEnumerable<WalEntry> RecordsAsync(long fromLsn, long throughLsn, CancellationToken ct) =>
+        _recent.Find(fromLsn, throughLsn, Term) is { } recent ? recent.ToAsyncEnumerable() : _store.ReadAsync(Name, fromLsn, throughLsn, ct);
 
     private void End(LeadershipEnd end)
     {

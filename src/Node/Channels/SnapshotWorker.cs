@@ -10,19 +10,35 @@ namespace Baton.Node.Channels;
 /// <param name="channel">The channel.</param>
 /// <param name="everyRecords">Records after which a snapshot is due.</param>
 /// <param name="turns">How many channels of the node may take one at the same time.</param>
-/// <param name="take">Takes one. False where the channel has ended.</param>
+/// <param name="take">Takes one, and says how many bytes its content has. Null where the channel has ended.</param>
+/// <param name="time">The clock.</param>
 /// <param name="metrics">Counts them.</param>
 /// <param name="log">Is told of failures.</param>
-internal sealed partial class SnapshotWorker(string channel, int everyRecords, SnapshotTurns turns, Func<CancellationToken, Task<bool>> take, NodeMetrics metrics, ILogger log) : IAsyncDisposable
+internal sealed partial class SnapshotWorker(
+    string channel, int everyRecords, SnapshotTurns turns, Func<CancellationToken, Task<long?>> take, TimeProvider time, NodeMetrics metrics, ILogger log) : IAsyncDisposable
 {
     /// <summary>Payload after which a snapshot is due, however few the records: it bounds what an opening has to read.</summary>
     public const long EveryBytes = 64L * 1024 * 1024;
+
+    /// <summary>
+    /// A small snapshot is due sooner, after a tenth of the records but no fewer than these, when the last one is so long ago: what an opening then reads of a channel that is written to steadily is some seconds of its log,
+    /// and the snapshots cost next to nothing beside it.
+    /// </summary>
+    public const int EarlyRecords = 1_000;
+
+    /// <summary>Content up to which a snapshot is small.</summary>
+    public const long SmallBytes = 64 * 1024;
+
+    /// <summary>The least time from one snapshot, or the opening, to one that is early.</summary>
+    public static readonly TimeSpan EarlyAfter = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _stop = new();
     private Task _work = Task.CompletedTask;
     private bool _working;
     private bool _ended;
+    private bool _isSmall = true;
+    private long _lastAt = time.GetTimestamp();
     private long _records;
     private long _bytes;
 
@@ -57,7 +73,7 @@ internal sealed partial class SnapshotWorker(string channel, int everyRecords, S
         _stop.Dispose();
     }
 
-    private bool Due => _records >= everyRecords || _bytes >= EveryBytes;
+    private bool Due => _records >= everyRecords || _bytes >= EveryBytes || (_isSmall && _records >= Math.Max(EarlyRecords, everyRecords / 10) && time.GetElapsedTime(_lastAt) >= EarlyAfter);
 
     private async Task WorkAsync()
     {
@@ -66,10 +82,7 @@ internal sealed partial class SnapshotWorker(string channel, int everyRecords, S
             try
             {
                 using var turn = await turns.TakeAsync(_stop.Token);
-                if (!await take(_stop.Token))
-                {
-                    End();
-                }
+                Taken(await take(_stop.Token));
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
@@ -98,9 +111,18 @@ internal sealed partial class SnapshotWorker(string channel, int everyRecords, S
             if (_working)
             {
                 (_records, _bytes) = (0, 0);
+                _lastAt = time.GetTimestamp();
             }
 
             return _working;
+        }
+    }
+
+    private void Taken(long? bytes)
+    {
+        lock (_gate)
+        {
+            (_ended, _isSmall) = (_ended || bytes is null, bytes <= SmallBytes);
         }
     }
 

@@ -5,6 +5,7 @@ using Baton.Node.Answers;
 using Baton.Node.Broadcasts;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
+using Baton.Node.Messages;
 using Baton.Node.Replication;
 using Baton.Node.Settings;
 using Baton.Node.Status;
@@ -26,6 +27,7 @@ internal sealed partial class OpeningRehearsal(
     LeaderHints hints,
     HeardStanding heard,
     SnapshotTurns snapshotTurns,
+    RecentBytes recentBytes,
     IOptions<NodeSettings> node,
     IOptions<ClusterSettings> cluster,
     TimeProvider time,
@@ -75,7 +77,7 @@ internal sealed partial class OpeningRehearsal(
         // With numbers and a log of its own: operators look for channels there.
         var metrics = new NodeMetrics(time);
         var own = Options.Create(new NodeSettings { Id = node.Value.Id, SnapshotEveryRecords = SnapshotEveryRecords });
-        var opener = new ChannelOpener(store, controlPlane, ackTurns, hints, heard, metrics, snapshotTurns, own, cluster, time, NullLogger<LedChannel>.Instance);
+        var opener = new ChannelOpener(store, controlPlane, ackTurns, hints, heard, metrics, snapshotTurns, recentBytes, own, cluster, time, NullLogger<LedChannel>.Instance);
         var name = WalStore.RehearsalName(node.Value.Id);
         await store.DeleteRehearsalAsync(name, ct);
         for (var term = 1; term <= Terms; term++)

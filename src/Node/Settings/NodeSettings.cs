@@ -50,6 +50,9 @@ internal sealed class NodeSettings
     /// <summary>Reads that may wait at once for a channel to grow (<c>waitMs</c> above 0). Each holds a connection and a few KiB; what comes beyond is answered 429.</summary>
     public int MaxWaitingReaders { get; set; } = 10_000;
 
+    /// <summary>Bytes of the channels' ends that a node keeps in memory for their readers, all channels together and 64 KiB each; 0 keeps none. What is not kept is read from the storage.</summary>
+    public long MaxRecentBytes { get; set; } = 64L * 1024 * 1024;
+
     /// <summary>Snapshots that the channels of this node take at the same time. More are done sooner when many are due at once; each is in memory whole while it is written, and takes its share of the storage from the appends.</summary>
     public int MaxSnapshotsAtOnce { get; set; } = 2;
 
@@ -149,6 +152,7 @@ internal sealed class NodeSettingsCheck : IValidateOptions<NodeSettings>, IValid
         wrong.CheckRange("Node:SnapshotEveryRecords", options.SnapshotEveryRecords, 100, 10_000_000);
         wrong.CheckRange("Node:MaxRequestBytesInFlight", options.MaxRequestBytesInFlight, BodyLimits.BodyBytes, 1L << 40);
         wrong.CheckRange("Node:MaxWaitingReaders", options.MaxWaitingReaders, 1, 1_000_000);
+        wrong.CheckRange("Node:MaxRecentBytes", options.MaxRecentBytes, 0, 1L << 40);
         wrong.CheckRange("Node:MaxSnapshotsAtOnce", options.MaxSnapshotsAtOnce, 1, 1_000);
         wrong.CheckRange("Node:OpensAtOnce", options.OpensAtOnce, 1, 1_000);
         wrong.CheckRange("Node:OpenWaitMs", options.OpenWaitMs, 0, 60_000);

@@ -20,6 +20,7 @@ public sealed class NodeSettingsTests
     [InlineData("Node:SnapshotEveryRecords", "99", "Node:SnapshotEveryRecords is 99")]
     [InlineData("Node:MaxRequestBytesInFlight", "8388607", "Node:MaxRequestBytesInFlight is 8388607: give a number from 8388608")]
     [InlineData("Node:MaxWaitingReaders", "0", "Node:MaxWaitingReaders is 0")]
+    [InlineData("Node:MaxRecentBytes", "-1", "Node:MaxRecentBytes is -1")]
     [InlineData("Node:MaxSnapshotsAtOnce", "0", "Node:MaxSnapshotsAtOnce is 0")]
     [InlineData("Node:OpensAtOnce", "0", "Node:OpensAtOnce is 0")]
     [InlineData("Node:OpenWaitMs", "-1", "Node:OpenWaitMs is -1")]

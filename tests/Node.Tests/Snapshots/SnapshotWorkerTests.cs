@@ -46,7 +46,7 @@ public sealed class SnapshotWorkerTests : IDisposable
             Interlocked.Increment(ref _taken);
             await turn.WaitAsync(ct);
             Interlocked.Decrement(ref underWay);
-            return true;
+            return 1;
         });
         worker.Grown(100, 0);
         await Eventually.HoldsAsync(() => Taken == 1, "the first is taken");
@@ -61,7 +61,7 @@ public sealed class SnapshotWorkerTests : IDisposable
     [Fact]
     public async Task A_failure_is_counted_and_tried_again_after_as_many_records_once_more()
     {
-        await using var worker = New(ct => Interlocked.Increment(ref _taken) == 1 ? throw new InvalidOperationException("no room") : Task.FromResult(true));
+        await using var worker = New(ct => Interlocked.Increment(ref _taken) == 1 ? throw new InvalidOperationException("no room") : Task.FromResult<long?>(1));
         worker.Grown(100, 0);
         await Eventually.HoldsAsync(() => Failures() == 1, "the failure is counted");
         worker.Grown(99, 0);
@@ -78,7 +78,7 @@ public sealed class SnapshotWorkerTests : IDisposable
         var worker = New(_ =>
         {
             Interlocked.Increment(ref _taken);
-            return closedWriter ? throw new ObjectDisposedException("the writer") : Task.FromResult(false);
+            return closedWriter ? throw new ObjectDisposedException("the writer") : Task.FromResult<long?>(null);
         });
         worker.Grown(100, 0);
         await Eventually.HoldsAsync(() => Taken == 1, "it is tried");
@@ -94,7 +94,7 @@ public sealed class SnapshotWorkerTests : IDisposable
         {
             Interlocked.Increment(ref _taken);
             await Task.Delay(Timeout.InfiniteTimeSpan, ct);
-            return true;
+            return 1;
         });
         worker.Grown(100, 0);
         await Eventually.HoldsAsync(() => Taken == 1, "it is under way");
@@ -111,7 +111,7 @@ public sealed class SnapshotWorkerTests : IDisposable
         {
             order.Enqueue(number);
             await go.WaitAsync(ct);
-            return true;
+            return 1;
         });
         await using var first = Channel(1);
         await using var second = Channel(2);
@@ -138,7 +138,7 @@ public sealed class SnapshotWorkerTests : IDisposable
         {
             Interlocked.Increment(ref _taken);
             await go.WaitAsync(ct);
-            return true;
+            return 1;
         });
         var second = New(CountAsync);
         await using var third = New(CountAsync);
@@ -155,12 +155,79 @@ public sealed class SnapshotWorkerTests : IDisposable
         Assert.Equal(0, Failures());
     }
 
-    private SnapshotWorker New(Func<CancellationToken, Task<bool>> take) => new("ch", 100, _turns, take, _metrics, NullLogger.Instance);
+    [Fact]
+    public async Task A_small_snapshot_is_due_sooner_when_the_last_one_is_long_ago()
+    {
+        var time = new SteppedTime();
+        await using var worker = New(CountAsync, time, everyRecords: 20_000);
+        time.Now += SnapshotWorker.EarlyAfter;
+        worker.Grown(1_999, 0);
+        Assert.Equal(0, Taken);
+        worker.Grown(1, 0);
+        await Eventually.HoldsAsync(() => Taken == 1, "a snapshot is taken");
 
-    private Task<bool> CountAsync(CancellationToken ct)
+        time.Now += SnapshotWorker.EarlyAfter - TimeSpan.FromTicks(1);
+        worker.Grown(19_999, 0);
+        Assert.Equal(1, Taken);
+        worker.Grown(1, 0);
+        await Eventually.HoldsAsync(() => Taken == 2, "it is due by its records, however soon");
+        time.Now += SnapshotWorker.EarlyAfter;
+        worker.Grown(2_000, 0);
+        await Eventually.HoldsAsync(() => Taken == 3, "a snapshot is taken");
+    }
+
+    [Fact]
+    public async Task Of_few_records_none_is_taken_sooner()
+    {
+        var time = new SteppedTime();
+        await using var worker = New(CountAsync, time, everyRecords: 9_000);
+        time.Now += 2 * SnapshotWorker.EarlyAfter;
+        worker.Grown(SnapshotWorker.EarlyRecords - 1, 0);
+        Assert.Equal(0, Taken);
+        worker.Grown(1, 0);
+        await Eventually.HoldsAsync(() => Taken == 1, "a snapshot is taken");
+    }
+
+    [Fact]
+    public async Task A_large_snapshot_is_due_by_its_records_alone()
+    {
+        var time = new SteppedTime();
+        var bytes = SnapshotWorker.SmallBytes + 1;
+        await using var worker = New(
+            ct =>
+            {
+                Interlocked.Increment(ref _taken);
+                return Task.FromResult<long?>(bytes);
+            },
+            time,
+            everyRecords: 10_000);
+        worker.Grown(10_000, 0);
+        await Eventually.HoldsAsync(() => Taken == 1, "the first is taken");
+        (await _turns.TakeAsync(CancellationToken.None)).Dispose();
+        time.Now += 2 * SnapshotWorker.EarlyAfter;
+        worker.Grown(9_999, 0);
+        Assert.Equal(1, Taken);
+        bytes = SnapshotWorker.SmallBytes;
+        worker.Grown(1, 0);
+        await Eventually.HoldsAsync(() => Taken == 2, "the second is taken");
+    }
+
+    private SnapshotWorker New(Func<CancellationToken, Task<long?>> take, TimeProvider? time = null, int everyRecords = 100) =>
+        new("ch", everyRecords, _turns, take, time ?? TimeProvider.System, _metrics, NullLogger.Instance);
+
+    private Task<long?> CountAsync(CancellationToken ct)
     {
         Interlocked.Increment(ref _taken);
-        return Task.FromResult(true);
+        return Task.FromResult<long?>(1);
+    }
+
+    private sealed class SteppedTime : TimeProvider
+    {
+        public TimeSpan Now { get; set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Now.Ticks;
     }
 
     private long Failures() => _metrics.SnapshotsFailed;

@@ -1,16 +1,18 @@
 using Baton.Core.Api;
 using Baton.Core.Cluster;
+using Baton.Node.Messages;
 using Baton.Storage.Wal;
 
 namespace Baton.Node.Replicas.Feed;
 
 /// <summary>
 /// A led channel's pushes to the replicas that follow it. The log's writer tells it of each batch twice: before it is sent to the storage, when sync replicas
-/// get it, and when it is durable, when async replicas get it and all hear so. One batch is under way at a time. Without replicas it keeps
-/// two numbers and copies nothing.
+/// get it, and when it is durable, when async replicas get it and all hear so, and readers find it in memory. One batch is under way at a time. Without replicas and
+/// readers it keeps two numbers and copies nothing.
 /// </summary>
 /// <param name="lastDurableLsn">Where the log ends.</param>
-internal sealed class LeaderFeed(long lastDurableLsn) : IWalBatchObserver
+/// <param name="recent">What readers find.</param>
+internal sealed class LeaderFeed(long lastDurableLsn, RecentBatches recent) : IWalBatchObserver
 {
     private readonly Lock _gate = new();
     private readonly List<FeedSubscriber> _subscribers = [];
@@ -101,7 +103,7 @@ internal sealed class LeaderFeed(long lastDurableLsn) : IWalBatchObserver
         lock (_gate)
         {
             _nextLsn = firstLsn + count;
-            _underWay = _subscribers.Count == 0 ? null : batch.ToArray();
+            _underWay = _subscribers.Count > 0 || recent.IsWanted ? batch.ToArray() : null;
             PushTo(ReplicaMode.Sync, new FeedPush(_underWay, 0));
         }
     }
@@ -111,6 +113,7 @@ internal sealed class LeaderFeed(long lastDurableLsn) : IWalBatchObserver
     {
         lock (_gate)
         {
+            recent.Add(_durableLsn + 1, lastLsn, _underWay);
             _durableLsn = lastLsn;
             PushTo(ReplicaMode.Async, new FeedPush(_underWay, 0));
             _underWay = null;
@@ -128,6 +131,7 @@ internal sealed class LeaderFeed(long lastDurableLsn) : IWalBatchObserver
             _subscribers.Clear();
             _flushed.Clear();
             _underWay = null;
+            recent.Close();
         }
     }
 
