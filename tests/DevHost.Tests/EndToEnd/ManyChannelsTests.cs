@@ -17,14 +17,14 @@ namespace Baton.DevHost.Tests.EndToEnd;
 
 /// <summary>
 /// A promotion at the size of many channels and many broadcasts that the old primary left incomplete: real processes, everything read back over HTTP.
-/// <c>BATON_TESTS=all</c> takes twice as many of both: the most channels that there may be.
+/// <c>BATON_TESTS=all</c> takes four times as many of both: the most channels that there may be.
 /// </summary>
 [Collection(ManyChannelsGroup.Name)]
 public sealed partial class ManyChannelsTests(ITestOutputHelper output)
 {
     private const int PerRequest = 500;
-    private static readonly int Channels = Sampled.Count(128, all: 256);
-    private static readonly int Broadcasts = Sampled.Count(1_000, all: 2_000);
+    private static readonly int Channels = Sampled.Count(64, all: 256);
+    private static readonly int Broadcasts = Sampled.Count(500, all: 2_000);
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     [Fact]
