@@ -16,7 +16,7 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// </summary>
 public sealed class KilledControlPlaneTests(KilledControlPlaneTests.SharedCluster shared) : IClassFixture<KilledControlPlaneTests.SharedCluster>
 {
-    /// <summary>After every function that a promotion calls, whose answer is then lost; every second one, and with <c>BATON_TESTS=all</c> each. Each moment before and after, in process: <c>Functions.Tests</c>.</summary>
+    /// <summary>After every function that a promotion calls, whose answer is then lost; every third one, and with <c>BATON_TESTS=all</c> each. Each moment before and after, in process: <c>Functions.Tests</c>.</summary>
     private static readonly CrashPoint[] Steps =
     [
         new("ForcedPromotion", After: true, 1),
@@ -39,7 +39,7 @@ public sealed class KilledControlPlaneTests(KilledControlPlaneTests.SharedCluste
         var b = shared.Cluster;
         var promotions = 0;
         var before = await b.ForcedRecordsAsync(b.Cluster.Channels[0]);
-        foreach (var crashAt in Sampled.Every(2, Steps))
+        foreach (var crashAt in Sampled.Every(3, Steps))
         {
             await b.BecomeSecondaryAsync();
             var half = await b.LeaveHalfDoneAsync();

@@ -26,7 +26,7 @@ public sealed class HttpFaultTests(StorageFixture azurite, ITestOutputHelper out
     [Fact]
     public async Task Whatever_fails_at_random_each_record_is_there_once()
     {
-        var runs = Sampled.Count(40, all: 100);
+        var runs = Sampled.Count(25, all: 100);
         var seed = int.TryParse(Environment.GetEnvironmentVariable("BATON_SEED"), CultureInfo.InvariantCulture, out var given) ? given : Random.Shared.Next(1_000_000);
         var faults = 0;
         await ManyAsync(Enumerable.Range(seed, runs), run => $"seed {run}", async (scenario, run) =>
