@@ -132,5 +132,5 @@ internal sealed class AzureAppendBlobs(BatonStorage storage, string container) :
 
     // A short answer is taken for the end of a log: so it must be the blob's, and not that of an answer which was cut. "bytes 0-99/1234", or the whole blob.
     private static bool EndsAt(BlobDownloadDetails answer, long end) =>
-        end == (long.TryParse(answer.ContentRange.AsSpan(answer.ContentRange.LastIndexOf('/') + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var length) ? length : answer.ContentLength);
+        end == (answer.ContentRange is { } range && long.TryParse(range.AsSpan(range.LastIndexOf('/') + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var length) ? length : answer.ContentLength);
 }

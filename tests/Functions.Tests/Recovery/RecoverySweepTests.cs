@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Baton.Core.Api;
 using Baton.Core.Cluster;
 using Baton.Core.Recovery;
@@ -104,6 +105,40 @@ public sealed class RecoverySweepTests(AzuriteFixture azurite)
             await plane.BeatRecoveriesAsync();
         }
 
+        Assert.All(channels, c => Assert.True(plane.Replica("n2", c).HasTheLog));
+        await plane.AssertSoundAsync();
+    }
+
+    [Fact]
+    public async Task A_hundred_sessions_at_once_end_in_sync_within_their_budgets_and_none_waits_for_another()
+    {
+        string[] channels = [.. Enumerable.Range(1, 100).Select(n => $"ch{n}")];
+        await using var plane = await azurite.StartRecoveriesAsync(channels, replicas: 1, ("Recovery:SessionsAtOnce", "100"), ("Recovery:MaxEntries", "30"));
+        foreach (var channel in channels)
+        {
+            plane.Replica("n2", channel).Holding(70).PerOrder = 7;
+        }
+
+        // No replica fetches anything before all of them have been told to.
+        var told = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        plane.Node("n2").Intercept = async call =>
+        {
+            if (call.Verb == "catch-up" && told.TryAdd(call.Channel, true) && told.Count == channels.Length)
+            {
+                all.SetResult();
+            }
+
+            await (call.Verb == "catch-up" ? all.Task : Task.CompletedTask);
+            return null;
+        };
+        await plane.BeatRecoveriesAsync();
+        await plane.RecoverAsync();
+
+        var events = await plane.EventsAsync();
+        Assert.Equal(channels.Order(StringComparer.Ordinal), events.Where(e => e.Event == RecoveryEvents.SessionCreated).Select(e => e.Channel).Order(StringComparer.Ordinal));
+        Assert.Equal(channels.Order(StringComparer.Ordinal), events.Where(e => e.Event == RecoveryEvents.Completed).Select(e => e.Channel).Order(StringComparer.Ordinal));
+        Assert.DoesNotContain(events, e => e.Event == RecoveryEvents.BudgetEscalated);
         Assert.All(channels, c => Assert.True(plane.Replica("n2", c).HasTheLog));
         await plane.AssertSoundAsync();
     }
