@@ -39,7 +39,15 @@ public sealed class RouteFollowerTests
         var version = scene.Gateway.Routes.Version;
         scene.Plane.SetVersion(-7);
         scene.Plane.Lead("ch", scene.Second, term: 9);
-        await Eventually.HoldsAsync(async () => (await scene.Gateway.MetricsAsync()).Contains("baton_gateway_route_polls_total{outcome=\"older\"}", StringComparison.Ordinal), "an older route came");
+
+        // A poll that came after the change waits for another one.
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                scene.Plane.Wake();
+                return (await scene.Gateway.MetricsAsync()).Contains("baton_gateway_route_polls_total{outcome=\"older\"}", StringComparison.Ordinal);
+            },
+            "an older route came");
         Assert.Equal((version, "node-1"), (scene.Gateway.Routes.Version, scene.Gateway.Routes.Find("ch")?.Leader?.NodeId));
     }
 

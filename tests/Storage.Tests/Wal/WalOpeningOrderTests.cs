@@ -18,10 +18,10 @@ public sealed class WalOpeningOrderTests
         var opening = Begin(term: 4);
         await TakeAllAsync("read manifest", "write manifest term 4 with 3 segments");
 
-        Assert.Equal([Seal(3), Read(1), Read(2)], Waiting());
+        AssertWaiting([Seal(3), Read(1), Read(2)]);
         await TakeAsync(Read(2));
         await TakeAsync(Read(1));
-        Assert.Equal([Seal(3)], Waiting());
+        AssertWaiting([Seal(3)]);
         await TakeAsync(Seal(3));
 
         await TakeAllAsync(Read(3), $"create {Blob(4)}");
@@ -37,9 +37,9 @@ public sealed class WalOpeningOrderTests
         var opening = Begin(term: 14);
         await TakeAllAsync("read manifest", "write manifest term 14 with 13 segments");
 
-        Assert.Equal([Seal(13), .. Enumerable.Range(1, 9).Select(Read)], Waiting());
+        AssertWaiting([Seal(13), .. Enumerable.Range(1, 9).Select(Read)]);
         await TakeAsync(Read(1));
-        Assert.Equal([Seal(13), .. Enumerable.Range(2, 9).Select(Read)], Waiting());
+        AssertWaiting([Seal(13), .. Enumerable.Range(2, 9).Select(Read)]);
 
         await TakeRestAsync();
         await opening;
@@ -54,7 +54,7 @@ public sealed class WalOpeningOrderTests
         var opening = Begin(term: 4);
         await TakeAllAsync("read manifest", "write manifest term 4 with 3 segments");
 
-        Assert.Equal([Seal(3), Read(2), $"read {new WalSnapshotEntry(1, 1, 0, 0, 0).BlobName("ch")} from 0"], Waiting());
+        AssertWaiting([Seal(3), Read(2), $"read {new WalSnapshotEntry(1, 1, 0, 0, 0).BlobName("ch")} from 0"]);
         await TakeAsync(Seal(3));
         await TakeAsync(Waiting()[1]);
         await TakeAsync(Read(2));
@@ -72,6 +72,7 @@ public sealed class WalOpeningOrderTests
         var opening = Begin(term: 4);
         await TakeAllAsync("read manifest", "write manifest term 4 with 3 segments");
 
+        AssertWaiting([Seal(3), Read(1), Read(2)]);
         await TakeAsync(Read(1));
         Assert.False(opening.IsCompleted);
         await TakeRestAsync();
@@ -114,6 +115,12 @@ public sealed class WalOpeningOrderTests
 
     private string[] Waiting() => _model.Settle() is [] ? [] : [.. _model.Waiting(Opener).Select(c => c.What)];
 
+    private void AssertWaiting(string[] calls)
+    {
+        _model.WaitFor(Opener, calls.Length);
+        Assert.Equal(calls, Waiting());
+    }
+
     // Off the test's own context: what follows the call then runs before this is over.
     private Task TakeAsync(string call) => Task.Run(() => _model.Take(Opener, Array.IndexOf(Waiting(), call), Fate.Done));
 
@@ -121,7 +128,7 @@ public sealed class WalOpeningOrderTests
     {
         foreach (var call in calls)
         {
-            Assert.Equal([call], Waiting());
+            AssertWaiting([call]);
             await TakeAsync(call);
         }
     }

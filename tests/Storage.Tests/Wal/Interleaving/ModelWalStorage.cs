@@ -104,6 +104,21 @@ internal sealed class ModelWalStorage
         }
     }
 
+    /// <summary>Waits until <paramref name="actor"/> waits for so many calls: it may send them from a thread of its own, one after the other.</summary>
+    public void WaitFor(string actor, int calls)
+    {
+        lock (_arrivals)
+        {
+            while ((_pending.GetValueOrDefault(actor)?.Count ?? 0) < calls)
+            {
+                if (!Monitor.Wait(_arrivals, TimeSpan.FromSeconds(120)))
+                {
+                    throw new TimeoutException($"{actor} has {_pending.GetValueOrDefault(actor)?.Count ?? 0} calls under way, not {calls}");
+                }
+            }
+        }
+    }
+
     /// <summary>The calls that <paramref name="actor"/> waits for, in order, and whether they change anything.</summary>
     public IReadOnlyList<(string What, bool Writes)> Waiting(string actor)
     {
