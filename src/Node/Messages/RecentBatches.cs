@@ -5,10 +5,13 @@ using Baton.Storage.Wal;
 namespace Baton.Node.Messages;
 
 /// <summary>What the channels of a node may keep of their ends in memory, together.</summary>
-/// <param name="most">Bytes at most; 0 keeps nothing.</param>
+/// <param name="most">Bytes at most.</param>
 internal sealed class RecentBytes(long most)
 {
     private long _kept;
+
+    /// <summary>Bytes at most; 0 keeps nothing.</summary>
+    public long Most => most;
 
     /// <summary>Bytes that are kept now.</summary>
     public long Kept => Volatile.Read(ref _kept);
@@ -49,14 +52,11 @@ internal sealed class RecentBatches(RecentBytes budget)
     private bool _closed;
 
     /// <summary>Whether the next batch is worth a copy.</summary>
-    public bool IsWanted
+    public bool Wants(int batchBytes)
     {
-        get
+        lock (_gate)
         {
-            lock (_gate)
-            {
-                return !_closed && _unread < MaxUnread;
-            }
+            return !_closed && _unread < MaxUnread && batchBytes <= Math.Min(MaxBytes, budget.Most);
         }
     }
 

@@ -13,11 +13,11 @@ public sealed class RecentBatchesTests
     public void Nothing_is_wanted_or_kept_before_somebody_reads_and_after_that_what_comes()
     {
         var recent = new RecentBatches(_budget);
-        Assert.False(recent.IsWanted);
+        Assert.False(recent.Wants(1));
         Add(recent, 1, "a");
         Assert.Null(recent.Find(1, 1, 7));
 
-        Assert.True(recent.IsWanted);
+        Assert.True(recent.Wants(1));
         Add(recent, 2, "b", "c");
         Add(recent, 4, "d");
 
@@ -56,7 +56,7 @@ public sealed class RecentBatchesTests
         Assert.True(_budget.Kept > 0);
         Add(recent, RecentBatches.MaxUnread, "x");
 
-        Assert.False(recent.IsWanted);
+        Assert.False(recent.Wants(1));
         Assert.Equal(0, _budget.Kept);
     }
 
@@ -73,6 +73,8 @@ public sealed class RecentBatchesTests
         Assert.NotNull(recent.Find(3, 3, 7));
         Assert.InRange(_budget.Kept, RecentBatches.MaxBytes / 2, RecentBatches.MaxBytes);
 
+        Assert.True(recent.Wants(RecentBatches.MaxBytes));
+        Assert.False(recent.Wants(RecentBatches.MaxBytes + 1));
         Add(recent, 4, half + half);
         Assert.Null(recent.Find(4, 4, 7));
         Assert.Equal(0, _budget.Kept);
@@ -88,6 +90,7 @@ public sealed class RecentBatchesTests
         Assert.NotNull(one.Find(1, 1, 7));
         Assert.Null(other.Find(1, 1, 7));
 
+        Assert.False(Read(new RecentBytes(0)).Wants(1));
         one.Close();
         Assert.Equal(0, budget.Kept);
         Add(other, 2, new string('x', 100));
@@ -101,7 +104,7 @@ public sealed class RecentBatchesTests
         Add(recent, 1, "a");
         recent.Close();
         Assert.Null(recent.Find(1, 1, 7));
-        Assert.False(recent.IsWanted);
+        Assert.False(recent.Wants(1));
         Add(recent, 2, "b");
         Assert.Null(recent.Find(2, 2, 7));
         Assert.Equal(0, _budget.Kept);

@@ -103,7 +103,7 @@ internal sealed class LeaderFeed(long lastDurableLsn, RecentBatches recent) : IW
         lock (_gate)
         {
             _nextLsn = firstLsn + count;
-            _underWay = _subscribers.Count > 0 || recent.IsWanted ? batch.ToArray() : null;
+            _underWay = _subscribers.Count > 0 || recent.Wants(batch.Length) ? batch.ToArray() : null;
             PushTo(ReplicaMode.Sync, new FeedPush(_underWay, 0));
         }
     }
