@@ -24,15 +24,8 @@ internal sealed class CutBody(byte[] whole) : Stream
     /// <summary>The answer with its body cut. Its headers still promise all of it.</summary>
     public static async Task<HttpResponseMessage> OfAsync(HttpResponseMessage answer, CancellationToken cancellationToken)
     {
-        var whole = answer.Content;
-        var cut = new StreamContent(new CutBody(await whole.ReadAsByteArrayAsync(cancellationToken)));
-        foreach (var (name, values) in whole.Headers)
-        {
-            cut.Headers.TryAddWithoutValidation(name, values);
-        }
-
-        answer.Content = cut;
-        return answer;
+        var cut = new StreamContent(new CutBody(await answer.Content.ReadAsByteArrayAsync(cancellationToken)));
+        return With(answer, cut);
     }
 
     /// <summary>The answer with half of its body, as if that were all.</summary>
@@ -40,17 +33,21 @@ internal sealed class CutBody(byte[] whole) : Stream
     {
         if (answer.StatusCode is HttpStatusCode.PartialContent or HttpStatusCode.OK)
         {
-            var whole = answer.Content;
-            var bytes = await whole.ReadAsByteArrayAsync(cancellationToken);
-            var half = new ByteArrayContent(bytes, 0, bytes.Length / 2);
-            foreach (var (name, values) in whole.Headers.Where(h => h.Key is not ("Content-Length" or "Content-MD5")))
-            {
-                half.Headers.TryAddWithoutValidation(name, values);
-            }
-
-            answer.Content = half;
+            var bytes = await answer.Content.ReadAsByteArrayAsync(cancellationToken);
+            return With(answer, new ByteArrayContent(bytes, 0, bytes.Length / 2), "Content-Length", "Content-MD5");
         }
 
+        return answer;
+    }
+
+    private static HttpResponseMessage With(HttpResponseMessage answer, HttpContent body, params string[] withoutHeaders)
+    {
+        foreach (var (name, values) in answer.Content.Headers.Where(h => !withoutHeaders.Contains(h.Key)))
+        {
+            body.Headers.TryAddWithoutValidation(name, values);
+        }
+
+        answer.Content = body;
         return answer;
     }
 
