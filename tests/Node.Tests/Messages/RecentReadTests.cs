@@ -3,20 +3,21 @@ using System.Text;
 using Baton.Core.Api;
 using Baton.Node.Messages;
 using Baton.Node.Tests.Harness;
+using Baton.Node.Tests.Replicas;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Baton.Node.Tests.Messages;
 
 /// <summary>Who reads where a channel is written gets it without a call of the storage, and the same as from there.</summary>
-[Collection(NodeGroup.Name)]
+[Collection(SeveralNodesGroup.Name)]
 public sealed class RecentReadTests(NodeFixture fixture)
 {
     [Fact]
     public async Task A_reader_at_the_end_costs_the_storage_nothing()
     {
-        var (plane, storage, channel) = (await ScriptedControlPlane.StartAsync(), new StorageFault(), NodeFixture.NewChannel());
-        await using var closing = plane;
-        await using var node = await LeadAsync(plane, storage, channel);
+        await using var scene = await ReplicaScene.StartAsync(fixture);
+        var (storage, channel) = (new StorageFault(), scene.Channel);
+        await using var node = await scene.LeadAsync(fault: storage);
         await node.AppendAsync(channel, "before");
         var first = await node.ReadAsync(channel);
         var reads = storage.Reads;
@@ -45,9 +46,9 @@ public sealed class RecentReadTests(NodeFixture fixture)
     [Fact]
     public async Task With_nothing_to_keep_it_in_every_read_is_the_storages_and_the_same()
     {
-        var (plane, storage, channel) = (await ScriptedControlPlane.StartAsync(), new StorageFault(), NodeFixture.NewChannel());
-        await using var closing = plane;
-        await using var node = await LeadAsync(plane, storage, channel, ("Node:MaxRecentBytes", "0"));
+        await using var scene = await ReplicaScene.StartAsync(fixture);
+        var (storage, channel) = (new StorageFault(), scene.Channel);
+        await using var node = await scene.LeadAsync(fault: storage, settings: ("Node:MaxRecentBytes", "0"));
         await node.AppendAsync(channel, "one");
         await node.ReadAsync(channel);
         await node.AppendAsync(channel, "two");
@@ -59,9 +60,9 @@ public sealed class RecentReadTests(NodeFixture fixture)
     [Fact]
     public async Task What_is_kept_of_a_channel_is_given_back_when_it_is_led_no_more()
     {
-        var (plane, storage, channel) = (await ScriptedControlPlane.StartAsync(), new StorageFault(), NodeFixture.NewChannel());
-        await using var closing = plane;
-        await using var node = await LeadAsync(plane, storage, channel);
+        await using var scene = await ReplicaScene.StartAsync(fixture);
+        var (storage, channel) = (new StorageFault(), scene.Channel);
+        await using var node = await scene.LeadAsync(fault: storage);
         await node.AppendAsync(channel, "one");
         await node.ReadAsync(channel);
         await node.AppendAsync(channel, "two");
@@ -72,13 +73,5 @@ public sealed class RecentReadTests(NodeFixture fixture)
         closed.EnsureSuccessStatusCode();
 
         Assert.Equal(0, kept.Kept);
-    }
-
-    private async Task<TestNode> LeadAsync(ScriptedControlPlane plane, StorageFault storage, string channel, params (string, string)[] settings)
-    {
-        plane.Assign("node-1", new Assignment(channel, "leader", 1, null));
-        var node = await TestNode.StartAsync(fixture, plane, "node-1", storage, settings);
-        await node.LeadsAsync(channel, 1);
-        return node;
     }
 }
