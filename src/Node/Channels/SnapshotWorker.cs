@@ -134,7 +134,7 @@ internal sealed partial class SnapshotWorker(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Channel {Channel}: no snapshot was taken, or nothing deleted behind it; the next try comes after {EveryRecords} more records")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Channel {Channel}: no snapshot was taken, or nothing deleted behind it; the next try comes after {EveryRecords} more records at the latest")]
     private static partial void LogFailed(ILogger log, Exception exception, string channel, int everyRecords);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Channel {Channel}: no more snapshots at this term: {Reason}")]

@@ -36,7 +36,7 @@ internal sealed class NodeSettings
     public int AckFlushTimeoutMs { get; set; } = 5_000;
 
     /// <summary>
-    /// Records of a channel after which its state is written as a snapshot (64 MiB of payload do the same). An opening reads at most about that many records: fewer open faster, and
+    /// Records of a channel after which its state is written as a snapshot (64 MiB of payload do the same; a small state is written sooner). An opening reads at most about that many records: fewer open faster, and
     /// each snapshot costs up to a few MB of storage and some milliseconds in which the channel takes nothing. Parts of the log that nobody needs any more are deleted behind one.
     /// </summary>
     public int SnapshotEveryRecords { get; set; } = 10_000;

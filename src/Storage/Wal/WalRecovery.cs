@@ -10,7 +10,7 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
     private static readonly Meter Meter = new("Baton.Storage");
     private static readonly Counter<long> Refused = Meter.CreateCounter<long>("baton_wal_snapshots_refused_total", description: "Snapshots that an opening could not use, by why");
 
-    // A leadership of no long life leaves a short segment. Many of them, one after the other, would make an opening wait for each. Besides the one that is being read.
+    // Besides the one that is being read. A leadership of no long life leaves a short segment: an opening would wait for many of them, one after the other.
     private const int SegmentsAhead = 8;
 
     /// <summary>Hands on what <paramref name="replay"/> wants and finds the end of the tail.</summary>
