@@ -72,7 +72,13 @@ public sealed record TopologyView(string ClusterId, long Version, ClusterRole Ro
 public sealed record NodeView(string NodeId, Uri Endpoint, long Incarnation, bool Failed, string? Zone, int Capacity, DateTimeOffset? LastHeartbeat, bool Draining = false);
 
 /// <summary>A channel of a topology.</summary>
-public sealed record ChannelView(string Name, string? Leader, long Term, IReadOnlyList<ReplicaView> Replicas, ChannelAvailability Status);
+/// <param name="Name">Its name.</param>
+/// <param name="Leader">The node that leads it; null while it is offline.</param>
+/// <param name="Term">The term of that leadership.</param>
+/// <param name="Replicas">Its other copies.</param>
+/// <param name="Status">Whether it has a leader.</param>
+/// <param name="TopicId">The topic whose partition it is; absent where it is no topic's.</param>
+public sealed record ChannelView(string Name, string? Leader, long Term, IReadOnlyList<ReplicaView> Replicas, ChannelAvailability Status, long? TopicId = null);
 
 /// <summary>A replica of a topology.</summary>
 /// <param name="NodeId">The node that keeps it.</param>
@@ -113,7 +119,11 @@ public sealed record RouteEntry(Uri Endpoint, string NodeId, long Term, long? In
 public sealed record JoinNodeRequest(Uri Endpoint, string? Zone = null, int? Capacity = null, string? Instance = null);
 
 /// <summary>A join: the node's incarnation, what it owns now, and how its cluster replicates.</summary>
-public sealed record JoinNodeResponse(string NodeId, long Incarnation, IReadOnlyList<Assignment> Assignments, ReplicateStanding? Replication = null);
+public sealed record JoinNodeResponse(string NodeId, long Incarnation, IReadOnlyList<Assignment> Assignments, ReplicateStanding? Replication = null)
+{
+    /// <summary>Who leads the metadata; null while nobody does.</summary>
+    public LeaderHint? Metadata { get; init; }
+}
 
 /// <summary><c>POST /api/nodes/{nodeId}/heartbeat</c>.</summary>
 /// <param name="Incarnation">The incarnation that its join gave it.</param>
@@ -164,6 +174,9 @@ public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bo
 
     /// <summary>How the cluster replicates; null in the answer to a node that leaves or must join again.</summary>
     public ReplicateStanding? Replication { get; init; }
+
+    /// <summary>Who leads the metadata; null while nobody does, and in the answer to a node that leaves.</summary>
+    public LeaderHint? Metadata { get; init; }
 }
 
 /// <summary>One channel a node should own.</summary>
@@ -200,6 +213,44 @@ public sealed record ReconcileScope(string? Channel = null, string? NodeId = nul
 /// <summary><c>PUT /api/channels/{name}</c>.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record CreateChannelRequest(int ReplicationFactor = 1);
+
+/// <summary><c>POST /api/topics/channels</c>: the leader of the metadata asks for the channels of a topic's partitions.</summary>
+/// <param name="MetadataTerm">The term at which the asker leads the metadata. At another than the state's, nothing happens.</param>
+/// <param name="Topic">The topic's name, for operators.</param>
+/// <param name="TopicId">The topic: what the channels belong to.</param>
+/// <param name="Channels">1 to <see cref="MaxChannels"/>, none twice.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record CreateTopicChannelsRequest(long MetadataTerm, string Topic, long TopicId, IReadOnlyList<TopicChannel> Channels)
+{
+    /// <summary>The most channels of one request, also of a <see cref="DeleteTopicChannelsRequest"/>.</summary>
+    public const int MaxChannels = 1_000;
+}
+
+/// <summary>A channel that is to carry a partition.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="ReplicationFactor">Copies asked for, the leader's included.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record TopicChannel(string Name, int ReplicationFactor = 1);
+
+/// <summary>200 of <c>POST /api/topics/channels</c>.</summary>
+/// <param name="Version">The version of the state that has them.</param>
+/// <param name="Channels">All that were asked for, in that order, whether this request created them or one before.</param>
+public sealed record TopicChannelsResponse(long Version, IReadOnlyList<ChannelView> Channels);
+
+/// <summary><c>DELETE /api/topics/channels</c>: the leader of the metadata gives up the channels of deleted topics.</summary>
+/// <param name="MetadataTerm">As in <see cref="CreateTopicChannelsRequest"/>.</param>
+/// <param name="Channels">1 to <see cref="CreateTopicChannelsRequest.MaxChannels"/>.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record DeleteTopicChannelsRequest(long MetadataTerm, IReadOnlyList<ChannelOfTopic> Channels);
+
+/// <summary>A channel, and the topic that must own it for it to be deleted.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record ChannelOfTopic(string Name, long TopicId);
+
+/// <summary>200 of <c>DELETE /api/topics/channels</c>.</summary>
+/// <param name="Version">The version of the state that does not have them.</param>
+/// <param name="Deleted">Those that this request took out; a repeat finds none.</param>
+public sealed record DeletedTopicChannels(long Version, IReadOnlyList<string> Deleted);
 
 /// <summary><c>POST /api/broadcasts</c>.</summary>
 /// <param name="Kind">What it does.</param>

@@ -54,8 +54,9 @@ public sealed record NodeState(
 /// <param name="Replicas">The replicas, the leader not included.</param>
 /// <param name="Index">Position in creation order: index i corresponds to index i of the other cluster; 0 is the first channel, which carries the control vchannel.</param>
 /// <param name="Declined">The nodes that have said, one after the other since the channel was last given out for another reason, that they cannot lead it; null while there is none. They come last, so that it does not go to and fro between two of them while a third could.</param>
+/// <param name="TopicId">The topic whose partition it carries; null where it is no topic's.</param>
 public sealed record ChannelState(
-    string? Leader, long Term, int ReplicationFactor, IReadOnlyList<ReplicaState> Replicas, int Index, IReadOnlyList<string>? Declined = null)
+    string? Leader, long Term, int ReplicationFactor, IReadOnlyList<ReplicaState> Replicas, int Index, IReadOnlyList<string>? Declined = null, long? TopicId = null)
 {
     /// <summary>No live leader.</summary>
     [JsonIgnore]
