@@ -11,9 +11,10 @@ public static class BatonJson
     public static JsonSerializerOptions Options { get; } = Create();
 
     /// <summary>
-    /// As <see cref="Options"/>, for what comes from outside: a property that is there twice is refused, since readers differ in which one counts.
+    /// As <see cref="Options"/>, for what comes from outside: a property that is there twice is refused, since readers differ in which one counts. The member that says which of several forms an object has may
+    /// stand anywhere in it: JSON has no order.
     /// </summary>
-    public static JsonSerializerOptions RequestOptions { get; } = new(Options) { AllowDuplicateProperties = false };
+    public static JsonSerializerOptions RequestOptions { get; } = new(Options) { AllowDuplicateProperties = false, AllowOutOfOrderMetadataProperties = true };
 
     private static JsonSerializerOptions Create()
     {

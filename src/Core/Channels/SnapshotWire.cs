@@ -47,6 +47,8 @@ internal sealed class SnapshotWriter
         }
     }
 
+    public ReadOnlySpan<byte> Written => _bytes.WrittenSpan;
+
     public byte[] ToArray() => _bytes.WrittenSpan.ToArray();
 }
 
