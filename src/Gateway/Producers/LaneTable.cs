@@ -1,3 +1,4 @@
+using Baton.Edge.Producers;
 using System.Collections.Concurrent;
 using Baton.Gateway.Settings;
 using Microsoft.Extensions.Options;

@@ -1,4 +1,4 @@
-namespace Baton.Gateway.Producers;
+namespace Baton.Edge.Producers;
 
 /// <summary>
 /// The lanes of one channel. Each takes one append at a time, so that its sequences come in order; the one that was used last is taken first, so that there are as few as appends are ever under way at once: the node remembers a
@@ -6,7 +6,7 @@ namespace Baton.Gateway.Producers;
 /// </summary>
 /// <param name="idPrefix">What the ids of this channel's producers begin with: of this process alone.</param>
 /// <param name="most">How many there may be.</param>
-internal sealed class ChannelLanes(string idPrefix, int most)
+public sealed class ChannelLanes(string idPrefix, int most)
 {
     private readonly Lock _lock = new();
     private readonly Stack<Lane> _free = new();
