@@ -174,6 +174,22 @@ public sealed class WalStore
         return null;
     }
 
+    /// <summary>Hands on the newest usable snapshot and every record behind it, as an opening does, and takes nothing over: for those who keep the state beside the channel's leader.</summary>
+    /// <returns>The last LSN handed on; null when the channel was never opened.</returns>
+    /// <exception cref="WalDamagedException">The log cannot be read to its end; or it was shortened meanwhile, and can be when it is read anew, into a new state.</exception>
+    /// <exception cref="WalFaultedException">The storage did not answer.</exception>
+    public async Task<long?> ReplayAsync(string channel, WalReplay replay, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(replay);
+        if (await ReadManifestAsync(channel, cancellationToken).ConfigureAwait(false) is not { } manifest)
+        {
+            return null;
+        }
+
+        var (ended, _) = await _recovery.ReplayAsync(manifest, replay, sealing: null, cancellationToken).ConfigureAwait(false);
+        return ended?.LastLsn ?? manifest.FirstLsnAfterSealed - 1;
+    }
+
     /// <summary>The last LSN that the newest snapshot covers of those that verify, or null when none does.</summary>
     /// <exception cref="WalFaultedException">The storage did not answer.</exception>
     public async Task<long?> FindSnapshotAsync(string channel, CancellationToken cancellationToken) =>
