@@ -16,6 +16,7 @@ internal static class ForwardEndpoints
         // Beginning again leaves a transaction that nobody knows of, and that expires; ending again is answered as the first time.
         routes.MapPost("/channels/{channel}/transactions/{**rest}", (string channel, HttpContext context, Forwarder forwarder) => ForwardAsync(context, forwarder, channel));
         routes.MapGet("/metadata/{**rest}", (HttpContext context, Forwarder forwarder) => ForwardAsync(context, forwarder, channel: null));
+        routes.MapPost("/metadata/commands", (HttpContext context, Forwarder forwarder) => ForwardAsync(context, forwarder, channel: null, isAppend: true));
         routes.MapPost("/metadata/{**rest}", (HttpContext context, Forwarder forwarder) => ForwardAsync(context, forwarder, channel: null));
     }
 
@@ -30,8 +31,8 @@ internal static class ForwardEndpoints
                 IsAppend = isAppend,
                 ClientStamp = isAppend && request.Headers[BatonHeaders.Producer].ToString() is { Length: > 0 } stamp ? stamp : null,
 
-                // Nothing says which command was done already.
-                IsRepeatable = isGet || channel is not null,
+                // Of what takes no stamp, nothing says whether it was done already.
+                IsRepeatable = isGet || isAppend || channel is not null,
             },
             context.Response,
             context.RequestAborted);

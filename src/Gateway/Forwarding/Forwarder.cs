@@ -1,5 +1,8 @@
 using Baton.Core.Api;
+using Baton.Core.Cluster;
+using Baton.Core.Metadata;
 using Baton.Core.Replication;
+using Baton.Edge.Producers;
 using Baton.Gateway.Producers;
 using Baton.Gateway.Reports;
 using Baton.Gateway.Routing;
@@ -15,9 +18,6 @@ namespace Baton.Gateway.Forwarding;
 internal sealed class Forwarder(
     RouteTable routes, Attempts attempts, FailureReports reports, LaneTable lanes, HeldRequests held, Stopping stopping, GatewayMetrics metrics, IOptions<GatewaySettings> settings, TimeProvider time)
 {
-    /// <summary>The channel whose leader answers for the metadata, where the cluster has it.</summary>
-    private const string Metadata = "__metadata";
-
     /// <summary>How long a channel that the route does not know may be one that was created just now.</summary>
     private static readonly TimeSpan NewsTime = TimeSpan.FromMilliseconds(500);
 
@@ -54,7 +54,7 @@ internal sealed class Forwarder(
             while (true)
             {
                 var newer = routes.Superseded;
-                var destination = request.Channel is { } name ? routes.Find(name) : routes.Find(Metadata) ?? routes.AnyNode(anyNode++);
+                var destination = routes.Find(request.Channel ?? MetadataChannel.Name) ?? (MayBeAnswered(request) ? routes.AnyNode(anyNode++) : null);
                 if (destination is null)
                 {
                     await UnknownAsync(request.Channel, hold, newer);
@@ -63,7 +63,7 @@ internal sealed class Forwarder(
 
                 if (destination.Leader is not { } leader)
                 {
-                    hold.Because($"channel {request.Channel ?? Metadata} has no live node that could lead it");
+                    hold.Because($"channel {request.Channel ?? MetadataChannel.Name} has no live node that could lead it");
                     await hold.UntilAsync(destination.Left);
                     continue;
                 }
@@ -75,7 +75,8 @@ internal sealed class Forwarder(
 
                 if (lane is null && request.IsAppend && request.ClientStamp is null)
                 {
-                    lane = await TakeLaneAsync(request.Channel!, hold);
+                    // Names that clients make up get no lanes of their own, which would be kept for good.
+                    lane = await TakeLaneAsync(routes.Find(request.Channel ?? MetadataChannel.Name) is null ? MetadataChannel.Name : request.Channel ?? MetadataChannel.Name, hold);
                 }
 
                 if (destination.Left.IsCancellationRequested)
@@ -112,6 +113,9 @@ internal sealed class Forwarder(
             lane?.Dispose();
         }
     }
+
+    /// <summary>Whether any node can do something about a request whose channel the route does not know: answer for the metadata; or, to the first append to a partition, create its topic, or say why not.</summary>
+    private static bool MayBeAnswered(ForwardedRequest request) => request.Channel is not { } channel || (request.IsAppend && PartitionChannels.TryParse(channel, out _, out _));
 
     /// <summary>What an attempt without an answer leads to; the leader to try at once, where the node named one.</summary>
     private RouteEntry? After(Setback setback, RouteEntry to, Destination destination, ForwardedRequest request)
