@@ -9,6 +9,7 @@ using Baton.Node.Cdc;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
 using Baton.Node.Messages;
+using Baton.Node.Metadata;
 using Baton.Node.Rehearsal;
 using Baton.Node.Replicas;
 using Baton.Node.Replicas.Feed;
@@ -26,6 +27,9 @@ namespace Baton.Node;
 /// <summary>Puts a node together: settings, storage, membership, endpoints.</summary>
 internal static class NodeApplication
 {
+    /// <summary>Key of the client for calls to other nodes on behalf of the metadata.</summary>
+    public const string PeerHttp = "peers";
+
     /// <summary>A node that is ready to be started.</summary>
     /// <param name="args">Settings from the command line, over those of the environment.</param>
     /// <param name="configure">Last word on settings and services, for tests.</param>
@@ -60,6 +64,7 @@ internal static class NodeApplication
         app.MapReplicate();
         app.MapFeed();
         app.MapRecovery();
+        app.MapMetadata();
         return app;
     }
 
@@ -77,11 +82,13 @@ internal static class NodeApplication
         services.AddOptions<ReplicaLogOptions>().BindConfiguration(ReplicaLogOptions.Section).ValidateOnStart();
         services.AddOptions<FollowSettings>().BindConfiguration(FollowSettings.Section).ValidateOnStart();
         services.AddOptions<CdcSettings>().BindConfiguration(CdcSettings.Section).ValidateOnStart();
+        services.AddOptions<MetadataSettings>().BindConfiguration(MetadataSettings.Section).ValidateOnStart();
         services.AddSingleton<IValidateOptions<StorageOptions>>(new SettingsOfOthers<StorageOptions>(o => BatonStorage.Open(o)));
         services.AddSingleton<IValidateOptions<WalOptions>>(new SettingsOfOthers<WalOptions>(o => o.Validate()));
         services.AddSingleton<IValidateOptions<ReplicaLogOptions>>(new SettingsOfOthers<ReplicaLogOptions>(o => o.Validate()));
         services.AddSingleton<IValidateOptions<FollowSettings>>(new SettingsOfOthers<FollowSettings>(o => o.Validate()));
         services.AddSingleton<IValidateOptions<CdcSettings>>(new SettingsOfOthers<CdcSettings>(o => o.Validate()));
+        services.AddSingleton<IValidateOptions<MetadataSettings>>(new SettingsOfOthers<MetadataSettings>(o => o.Validate()));
 
         // Leaving is a part of stopping, and what the host gives requests and logs to end stays as it is.
         services.Configure<HostOptions>(host => host.ShutdownTimeout += TimeSpan.FromMilliseconds(builder.Configuration.GetValue($"{NodeSettings.Section}:{nameof(NodeSettings.DrainTimeoutMs)}", new NodeSettings().DrainTimeoutMs)));
@@ -126,8 +133,31 @@ internal static class NodeApplication
         services.AddSingleton<Drain>();
         services.AddSingleton<Membership>();
         services.AddHostedService(s => s.GetRequiredService<Membership>());
+        AddMetadata(services);
         services.AddSingleton<TargetHttp>();
         services.AddSingleton<CdcSurroundings>();
         services.AddHostedService<CdcTasks>();
+    }
+
+    private static void AddMetadata(IServiceCollection services)
+    {
+        services.AddSingleton<MetadataCopy>();
+        services.AddSingleton<MetadataMetrics>();
+        services.AddSingleton<PeerReports>();
+        services.AddSingleton<MetadataLeader>();
+        services.AddSingleton<ForwardStamps>();
+        services.AddSingleton<TopicInitializer>();
+        services.AddSingleton<MetadataWriter>();
+        services.AddSingleton<MetadataReader>();
+
+        // Each call to another node has a limit of its own.
+        services.AddKeyedSingleton(PeerHttp, (_, _) => new HttpClient(new ConnectFaults(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5), AllowAutoRedirect = false, UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2) })) { Timeout = Timeout.InfiniteTimeSpan });
+        services.AddSingleton<MetadataForwarder>();
+        services.AddSingleton<PartitionForwarder>();
+        services.AddSingleton<MetadataFollower>();
+        services.AddHostedService(s => s.GetRequiredService<MetadataFollower>());
+        services.AddHostedService<CatalogueKeeper>();
+        services.AddHostedService<HighWatermarks>();
+        services.AddHostedService<AntiEntropy>();
     }
 }

@@ -10,4 +10,7 @@ public static class BatonHeaders
     /// The stamp <c>id;sequence</c> of an append whose body has none: a gateway's, so that it may send the append again. A stamp in the body wins. What a node does with it is the same as with one in the body.
     /// </summary>
     public const string Producer = "X-Baton-Producer";
+
+    /// <summary>The node that has sent a request on to the one that it takes for the leader. Whoever gets it answers it or says that it does not lead: one hop, never more.</summary>
+    public const string Forwarded = "X-Baton-Forwarded";
 }

@@ -214,13 +214,11 @@ public sealed record ReconcileScope(string? Channel = null, string? NodeId = nul
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record CreateChannelRequest(int ReplicationFactor = 1);
 
-/// <summary><c>POST /api/topics/channels</c>: the leader of the metadata asks for the channels of a topic's partitions.</summary>
+/// <summary><c>POST /api/topics/channels</c>: the leader of the metadata asks for the channels of topics' partitions.</summary>
 /// <param name="MetadataTerm">The term at which the asker leads the metadata. At another than the state's, nothing happens.</param>
-/// <param name="Topic">The topic's name, for operators.</param>
-/// <param name="TopicId">The topic: what the channels belong to.</param>
 /// <param name="Channels">1 to <see cref="MaxChannels"/>, none twice.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-public sealed record CreateTopicChannelsRequest(long MetadataTerm, string Topic, long TopicId, IReadOnlyList<TopicChannel> Channels)
+public sealed record CreateTopicChannelsRequest(long MetadataTerm, IReadOnlyList<TopicChannel> Channels)
 {
     /// <summary>The most channels of one request, also of a <see cref="DeleteTopicChannelsRequest"/>.</summary>
     public const int MaxChannels = 1_000;
@@ -228,9 +226,10 @@ public sealed record CreateTopicChannelsRequest(long MetadataTerm, string Topic,
 
 /// <summary>A channel that is to carry a partition.</summary>
 /// <param name="Name">Its name.</param>
+/// <param name="TopicId">The topic that it belongs to.</param>
 /// <param name="ReplicationFactor">Copies asked for, the leader's included.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
-public sealed record TopicChannel(string Name, int ReplicationFactor = 1);
+public sealed record TopicChannel(string Name, long TopicId, int ReplicationFactor = 1);
 
 /// <summary>200 of <c>POST /api/topics/channels</c>.</summary>
 /// <param name="Version">The version of the state that has them.</param>

@@ -21,7 +21,7 @@ public sealed record MetadataCommandsResponse(long FirstLsn, long LastLsn, long 
 /// <param name="Term">The term that the answering node knows of the metadata's leader.</param>
 /// <param name="NodeId">Whose copy answered.</param>
 /// <param name="IsLeader">Whether it is the leader's.</param>
-/// <param name="AgeMs">How long ago the copy was known to be what the leader had; 0 at the leader.</param>
+/// <param name="AgeMs">How long ago the copy was known to be what the leader had; 0 at the leader, absent where it was not yet.</param>
 /// <param name="Topics">A page of topics, by name.</param>
 /// <param name="Topic">One topic.</param>
 /// <param name="Nodes">A page of nodes, by id.</param>
@@ -34,7 +34,7 @@ public sealed record MetadataAnswer(
     long Term,
     string NodeId,
     bool IsLeader,
-    long AgeMs,
+    long? AgeMs,
     IReadOnlyList<TopicView>? Topics = null,
     TopicView? Topic = null,
     IReadOnlyList<MetadataNodeView>? Nodes = null,
@@ -48,11 +48,18 @@ public sealed record MetadataAnswer(
 /// <param name="Role">leader or follower.</param>
 /// <param name="Lsn">Its copy is that of this LSN.</param>
 /// <param name="Term">The term that it knows.</param>
-/// <param name="AgeMs">How long ago its copy was known to be what the leader had; 0 at the leader.</param>
+/// <param name="AgeMs">How long ago its copy was known to be what the leader had; 0 at the leader, absent where it was not yet.</param>
 /// <param name="Hash">Hash of its copy at exactly <paramref name="Lsn"/>, where asked for.</param>
 /// <param name="Leader">Who leads, as far as it knows.</param>
 /// <param name="Problem">Why its copy does not go on, if it does not.</param>
-public sealed record MetadataStatus(string NodeId, string Role, long Lsn, long Term, long AgeMs, string? Hash = null, LeaderHint? Leader = null, string? Problem = null);
+public sealed record MetadataStatus(string NodeId, string Role, long Lsn, long Term, long? AgeMs, string? Hash = null, LeaderHint? Leader = null, string? Problem = null)
+{
+    /// <summary>What it took, at the last time, to make the copy from the log (ms); absent before the first.</summary>
+    public long? RecoveredMs { get; init; }
+
+    /// <summary>The LSN that the copy had then.</summary>
+    public long? RecoveredLsn { get; init; }
+}
 
 /// <summary>A topic.</summary>
 /// <param name="Name">Its name.</param>

@@ -34,4 +34,17 @@ public static class PartitionChannels
         topic = TopicNames.IsValid(name) ? name : null;
         return topic is not null;
     }
+
+    /// <summary>The topic, of those that are there, whose partition <paramref name="channel"/> carries, whether it has its place yet or not; null where it carries none.</summary>
+    public static (TopicState Topic, int Partition)? FindPartition(this MetadataState state, string channel)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(channel);
+        var mark = channel.LastIndexOf("-g", StringComparison.Ordinal);
+        var isLater = mark > 0 && long.TryParse(channel.AsSpan(mark + 2), NumberStyles.None, CultureInfo.InvariantCulture, out _);
+        return TryParse(isLater ? channel[..mark] : channel, out var name, out var partition)
+            && state.Topics.TryGetValue(name, out var topic) && partition < topic.PartitionCount && NameOf(name, partition, topic.Generation) == channel
+            ? (topic, partition)
+            : null;
+    }
 }

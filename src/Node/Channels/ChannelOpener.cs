@@ -1,6 +1,7 @@
 using Baton.Node.Broadcasts;
 using Baton.Node.Leadership;
 using Baton.Node.Messages;
+using Baton.Node.Metadata;
 using Baton.Node.Replication;
 using Baton.Node.Settings;
 using Baton.Node.Status;
@@ -19,6 +20,7 @@ internal sealed partial class ChannelOpener(
     NodeMetrics metrics,
     SnapshotTurns snapshotTurns,
     RecentBytes recentBytes,
+    MetadataCopy metadataCopy,
     IOptions<NodeSettings> node,
     IOptions<ClusterSettings> cluster,
     TimeProvider time,
@@ -40,7 +42,7 @@ internal sealed partial class ChannelOpener(
         var writer = await ClaimAsync(channel, term, recovery);
         var machine = recovery.Machine;
         recovery.Sizes.Keep([.. machine.OpenTransactions.Select(t => t.TxnId)]);
-        var led = new LedChannel(machine, writer, store, new BroadcastAcks(channel, controlPlane, ackTurns, time, log), recovery.Sizes, _around);
+        var led = new LedChannel(machine, writer, store, new BroadcastAcks(channel, controlPlane, ackTurns, time, log), recovery.Sizes, _around, recovery.Metadata is { } metadata ? new LedMetadata(metadata, metadataCopy) : null);
         led.Start(recovery);
         metrics.Opened(channel, recovery.Records, time.GetElapsedTime(started));
         LogOpened(log, channel, term, machine.LastLsn, recovery.SnapshotLsn, recovery.Records, machine.Role, machine.OpenTransactions.Count, recovery.Owed.Count, (long)time.GetElapsedTime(started).TotalMilliseconds);

@@ -1,6 +1,9 @@
 using Baton.Core.Channels;
+using Baton.Core.Cluster;
+using Baton.Core.Metadata;
 using Baton.Core.Wal;
 using Baton.Node.Broadcasts;
+using Baton.Node.Metadata;
 using Baton.Storage.Wal;
 
 namespace Baton.Node.Channels;
@@ -12,6 +15,9 @@ internal sealed partial class ChannelRecovery(string clusterId, string channel, 
 
     /// <summary>The rules, as far as the log has been handed on.</summary>
     public ChannelMachine Machine { get; private set; } = new(clusterId, channel);
+
+    /// <summary>The catalogue, where the channel is its log; else null.</summary>
+    public MetadataState? Metadata { get; private set; } = channel == MetadataChannel.Name ? MetadataState.Empty : null;
 
     /// <summary>Sizes of the transactions in it.</summary>
     public TransactionSizes Sizes { get; } = new();
@@ -38,13 +44,14 @@ internal sealed partial class ChannelRecovery(string clusterId, string channel, 
             (problem, machine) = ($"its state is that of LSN {machine.LastLsn}", null);
         }
 
-        if (content is null || machine is null)
+        var metadata = Metadata is null || machine is null ? null : MetadataSnapshots.TryDecode(content!, machine.LastLsn, out problem);
+        if (content is null || machine is null || metadata is null != Metadata is null)
         {
             LogRefused(log, channel, snapshot.Lsn, problem ?? "unknown");
             return ValueTask.FromResult(false);
         }
 
-        (Machine, SnapshotLsn) = (machine, snapshot.Lsn);
+        (Machine, Metadata, SnapshotLsn) = (machine, metadata, snapshot.Lsn);
         Sizes.Restore(content.Sizes);
         _owed.AddRange(content.Owed.Select(o => new PendingAck(o.Lsn, o.BroadcastId, o.Request, Task.CompletedTask)));
         return ValueTask.FromResult(true);
@@ -59,6 +66,7 @@ internal sealed partial class ChannelRecovery(string clusterId, string channel, 
             _owed.Add(new PendingAck(lsn, record.BroadcastId, ack, Task.CompletedTask));
         }
 
+        Metadata = Metadata?.Apply(lsn, record);
         Sizes.Apply(record);
         Records++;
         PayloadBytes += record.Payload.Length;

@@ -8,7 +8,8 @@ namespace Baton.Node.Channels;
 /// <param name="Machine">The rules' own state.</param>
 /// <param name="Sizes">Payload bytes of the open local transactions, by id.</param>
 /// <param name="Owed">Acks that the control plane had not taken, in the log's order.</param>
-internal sealed record ChannelSnapshot(int Version, byte[] Machine, SortedDictionary<long, long> Sizes, IReadOnlyList<OwedAck> Owed)
+/// <param name="Metadata">The catalogue, in a snapshot of the channel that is its log.</param>
+internal sealed record ChannelSnapshot(int Version, byte[] Machine, SortedDictionary<long, long> Sizes, IReadOnlyList<OwedAck> Owed, byte[]? Metadata = null)
 {
     /// <summary>The version that this node writes.</summary>
     public const int Present = 1;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Baton.Core.Api;
 using Baton.Core.Channels;
+using Baton.Core.Metadata;
 using Baton.Core.Wal;
 using Baton.Node.Broadcasts;
 using Baton.Storage.Wal;
@@ -143,7 +144,7 @@ internal sealed partial class LedChannel
         }
 
         Apply(append, prepared.Records);
-        _tail = WhenDurableAsync(append, _machine.LastConfirmedLsn, started);
+        _tail = WhenDurableAsync(append, _machine.LastConfirmedLsn, _metadata?.Head, started);
         return _tail;
     }
 
@@ -173,6 +174,7 @@ internal sealed partial class LedChannel
             {
                 var applied = _machine.Apply(append.FirstLsn + i, records[i]);
                 _sizes.Apply(records[i]);
+                _metadata?.Apply(append.FirstLsn + i, records[i]);
                 Cdc.Applied(append.FirstLsn + i, records[i]);
                 WatchExpiry(records[i]);
                 if (_sizes.Count > MaxSizesKept)
@@ -218,9 +220,15 @@ internal sealed partial class LedChannel
         }
     }
 
-    private async Task WhenDurableAsync(WalAppend append, long confirmedLsn, long started)
+    private async Task WhenDurableAsync(WalAppend append, long confirmedLsn, MetadataState? metadata, long started)
     {
         await append.Durable;
+        if (metadata is not null)
+        {
+            // Before the answer: who has it, reads it here.
+            _metadata!.Durable(metadata);
+        }
+
         _around.Metrics.Appended(Name, (int)(append.LastLsn - append.FirstLsn + 1), _around.Time.GetElapsedTime(started));
         Raise(ref _confirmedLsn, confirmedLsn);
         _progress.Pulse();

@@ -1,3 +1,4 @@
+using Baton.Core.Metadata;
 using Baton.Core.Replication;
 using Baton.Node.Broadcasts;
 
@@ -56,7 +57,7 @@ internal sealed partial class LedChannel
 
             var owed = _acks.Owed();
             _sizes.Keep([.. _machine.OpenTransactions.Select(t => t.TxnId)]);
-            return new Capture(_machine.LastLsn, _machine.EncodeSnapshot(), _sizes.Sorted(), owed, NeededFromLsn(owed), _tail);
+            return new Capture(_machine.LastLsn, _machine.EncodeSnapshot(), _sizes.Sorted(), owed, _metadata?.Head, NeededFromLsn(owed), _tail);
         }
         finally
         {
@@ -89,12 +90,13 @@ internal sealed partial class LedChannel
     /// <param name="Machine">The rules' state.</param>
     /// <param name="Sizes">Sizes of open transactions.</param>
     /// <param name="Owed">Acks owed.</param>
+    /// <param name="Metadata">The catalogue, where the channel is its log.</param>
     /// <param name="NeededFromLsn">What must be kept, or null for all.</param>
     /// <param name="Durable">Completes when the log has <paramref name="Lsn"/>.</param>
-    private sealed record Capture(long Lsn, byte[] Machine, SortedDictionary<long, long> Sizes, IReadOnlyList<PendingAck> Owed, long? NeededFromLsn, Task Durable)
+    private sealed record Capture(long Lsn, byte[] Machine, SortedDictionary<long, long> Sizes, IReadOnlyList<PendingAck> Owed, MetadataState? Metadata, long? NeededFromLsn, Task Durable)
     {
         public long OwedBytes => Owed.Sum(o => (long)(o.Request.Message.Payload?.Length ?? 0));
 
-        public byte[] Encode() => new ChannelSnapshot(ChannelSnapshot.Present, Machine, Sizes, [.. Owed.Select(o => new OwedAck(o.Lsn, o.BroadcastId, o.Request))]).Encode();
+        public byte[] Encode() => new ChannelSnapshot(ChannelSnapshot.Present, Machine, Sizes, [.. Owed.Select(o => new OwedAck(o.Lsn, o.BroadcastId, o.Request))], Metadata is null ? null : MetadataSnapshot.Encode(Metadata)).Encode();
     }
 }

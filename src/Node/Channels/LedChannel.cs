@@ -4,6 +4,7 @@ using Baton.Core.Replication;
 using Baton.Node.Broadcasts;
 using Baton.Node.Cdc;
 using Baton.Node.Messages;
+using Baton.Node.Metadata;
 using Baton.Node.Replicas.Feed;
 using Baton.Storage.Wal;
 
@@ -53,9 +54,9 @@ internal sealed partial class LedChannel : IAsyncDisposable
     private long _confirmedLsn;
     private int _openTransactions;
 
-    public LedChannel(ChannelMachine machine, WalWriter writer, WalStore store, BroadcastAcks acks, TransactionSizes sizes, ChannelSurroundings around)
+    public LedChannel(ChannelMachine machine, WalWriter writer, WalStore store, BroadcastAcks acks, TransactionSizes sizes, ChannelSurroundings around, LedMetadata? metadata = null)
     {
-        (_machine, _writer, _store, _acks, _sizes, _around) = (machine, writer, store, acks, sizes, around);
+        (_machine, _writer, _store, _acks, _sizes, _around, _metadata) = (machine, writer, store, acks, sizes, around, metadata);
         (Name, Term, _confirmedLsn, _openTransactions) = (machine.Channel, writer.Term, machine.LastConfirmedLsn, machine.OpenTransactionCount);
         _readers = new LongPoll(around.Time);
         _recent = new RecentBatches(around.RecentBytes);
@@ -81,6 +82,9 @@ internal sealed partial class LedChannel : IAsyncDisposable
 
     /// <summary>LSN up to which the log is durable.</summary>
     public long LastDurableLsn => _writer.LastDurableLsn;
+
+    /// <summary>LSN up to which committed readers can read.</summary>
+    public long ConfirmedLsn => Volatile.Read(ref _confirmedLsn);
 
     /// <summary>Acks on their way to the control plane.</summary>
     public int PendingAcks => _acks.Pending;
@@ -180,6 +184,7 @@ internal sealed partial class LedChannel : IAsyncDisposable
             _acks.Add(ack);
         }
 
+        _metadata?.Durable(_metadata.Head);
         _writer.Observe(_feed);
         _ = WatchLogAsync();
         _snapshots.Grown(_writer.SegmentsBehind(recovery.SnapshotLsn) > MaxSegmentsRead ? _around.SnapshotEveryRecords : recovery.Records, recovery.PayloadBytes);

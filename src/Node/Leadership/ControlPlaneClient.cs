@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
@@ -17,6 +18,7 @@ internal sealed class ControlPlaneClient
     private static readonly TimeSpan JoinTimeout = TimeSpan.FromSeconds(15);
 
     private const string CdcPath = "api/cdc-tasks";
+    private const string TopicChannelsPath = "api/topics/channels";
 
     private readonly HttpClient _http;
     private readonly TimeSpan _timeout;
@@ -65,6 +67,33 @@ internal sealed class ControlPlaneClient
         using var answer = await CountedAsync("failed", SendAsync(HttpMethod.Post, $"{_nodePath}/failed", request, limit.Token, ct));
     }
 
+    /// <summary>Says that another node cannot be reached. Repeating it changes nothing.</summary>
+    public async Task ReportPeerFailedAsync(string nodeId, NodeFailedRequest request, CancellationToken ct)
+    {
+        using var limit = Limit(_timeout, ct);
+        using var answer = await CountedAsync("peer-failed", SendAsync(HttpMethod.Post, $"api/nodes/{nodeId}/failed", request, limit.Token, ct));
+    }
+
+    /// <summary>The cluster's state once its version is above <paramref name="since"/>; null where that is not so within <paramref name="wait"/>.</summary>
+    public async Task<TopologyView?> TopologyAsync(long since, TimeSpan wait, CancellationToken ct)
+    {
+        using var limit = Limit(_timeout + wait, ct);
+        var path = string.Create(CultureInfo.InvariantCulture, $"api/topology?since={since}&waitMs={(long)wait.TotalMilliseconds}");
+        using var answer = await CountedAsync("topology", SendAsync(HttpMethod.Get, path, null, limit.Token, ct, notModified: true));
+        return answer.StatusCode == HttpStatusCode.NotModified ? null : await ReadAsync<TopologyView>(answer, "GET api/topology", t => t.Nodes is not null && t.Channels is not null, ct);
+    }
+
+    /// <summary>Creates the channels of topics' partitions, and answers them with their leaders. Repeating it changes nothing.</summary>
+    public Task<TopicChannelsResponse> CreateTopicChannelsAsync(CreateTopicChannelsRequest request, CancellationToken ct) =>
+        CountedAsync("topic-channels", SendAsync<TopicChannelsResponse>(HttpMethod.Post, TopicChannelsPath, request, JoinTimeout, c => c.Channels?.All(channel => channel is { Name: not null, Replicas: not null }) == true, ct));
+
+    /// <summary>Takes channels of deleted topics out of the cluster. Repeating it changes nothing.</summary>
+    public async Task DeleteTopicChannelsAsync(DeleteTopicChannelsRequest request, CancellationToken ct)
+    {
+        using var limit = Limit(JoinTimeout, ct);
+        using var answer = await CountedAsync("topic-channels", SendAsync(HttpMethod.Delete, TopicChannelsPath, request, limit.Token, ct));
+    }
+
     /// <summary>Who leads what.</summary>
     public Task<RouteView> RouteAsync(CancellationToken ct) => CountedAsync("route", SendAsync<RouteView>(HttpMethod.Get, "api/route", null, _timeout, r => r.Channels is not null, ct));
 
@@ -109,21 +138,26 @@ internal sealed class ControlPlaneClient
     {
         using var limit = Limit(timeout, ct);
         using var answer = await SendAsync(method, path, body, limit.Token, ct);
+        return await ReadAsync(answer, $"{method} {path}", isWhole, ct);
+    }
+
+    private static async Task<T> ReadAsync<T>(HttpResponseMessage answer, string call, Func<T, bool> isWhole, CancellationToken ct)
+    {
         try
         {
             return await answer.Content.ReadFromJsonAsync<T>(BatonJson.Options, ct) is { } whole && isWhole(whole)
                 ? whole
-                : throw new ControlPlaneException($"{method} {path} answered without what belongs there", answer.StatusCode);
+                : throw new ControlPlaneException($"{call} answered without what belongs there", answer.StatusCode);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new ControlPlaneException($"{method} {path} answered JSON of another shape", answer.StatusCode, e);
+            throw new ControlPlaneException($"{call} answered JSON of another shape", answer.StatusCode, e);
         }
     }
 
     /// <summary>The successful answer, read to its end.</summary>
     /// <exception cref="ControlPlaneException">No answer within the limit, or an error.</exception>
-    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body, CancellationToken limit, CancellationToken ct)
+    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, object? body, CancellationToken limit, CancellationToken ct, bool notModified = false)
     {
         using var request = new HttpRequestMessage(method, new Uri(path, UriKind.Relative));
         if (path.StartsWith(CdcPath, StringComparison.Ordinal))
@@ -153,7 +187,7 @@ internal sealed class ControlPlaneClient
             throw new ControlPlaneException($"{method} {path} got no answer in time", null, e);
         }
 
-        if (answer.IsSuccessStatusCode)
+        if (answer.IsSuccessStatusCode || (notModified && answer.StatusCode == HttpStatusCode.NotModified))
         {
             return answer;
         }

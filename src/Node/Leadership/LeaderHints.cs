@@ -39,17 +39,49 @@ internal sealed partial class LeaderHints(ControlPlaneClient controlPlane, IOpti
             : null;
     }
 
+    /// <summary>Whether the cluster has the channel, as far as this node has heard.</summary>
+    public bool Knows(string channel)
+    {
+        lock (_lock)
+        {
+            return Has(_route, channel);
+        }
+    }
+
+    /// <summary>Whether the cluster has the channel, as the control plane says now.</summary>
+    /// <exception cref="ApiException">Unavailable: it does not answer.</exception>
+    public async Task<bool> IsThereAsync(string channel, CancellationToken ct)
+    {
+        try
+        {
+            return Has(await ReadAsync(ct), channel);
+        }
+        catch (ControlPlaneException e)
+        {
+            LogNoRoute(log, e.Message);
+            throw new ApiException(ApiErrorCode.Unavailable, $"whether there is a channel {channel} cannot be told: the control plane does not answer") { RetryAfterSeconds = 1 };
+        }
+    }
+
+    private static bool Has(RouteView? route, string channel) => route is not null && (route.Channels.ContainsKey(channel) || route.Offline?.Contains(channel, StringComparer.Ordinal) == true);
+
+    private async Task<RouteView> ReadAsync(CancellationToken ct)
+    {
+        var route = await controlPlane.RouteAsync(ct);
+        lock (_lock)
+        {
+            _route = _route?.Version > route.Version ? _route : route;
+        }
+
+        RouteRead?.Invoke(route);
+        return route;
+    }
+
     private async Task RefreshAsync()
     {
         try
         {
-            var route = await controlPlane.RouteAsync(CancellationToken.None);
-            lock (_lock)
-            {
-                _route = route;
-            }
-
-            RouteRead?.Invoke(route);
+            await ReadAsync(CancellationToken.None);
         }
         catch (ControlPlaneException e)
         {

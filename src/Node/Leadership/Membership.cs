@@ -1,6 +1,7 @@
 using Baton.Core.Api;
 using Baton.Edge.Retries;
 using Baton.Node.Channels;
+using Baton.Node.Metadata;
 using Baton.Node.Rehearsal;
 using Baton.Node.Replicas;
 using Baton.Node.Replication;
@@ -37,6 +38,7 @@ internal sealed partial class Membership(
     LeaderHints hints,
     CannotLead cannotLead,
     HeardStanding heard,
+    MetadataLeader metadata,
     OpeningRehearsal rehearsal,
     IServer server,
     IHostApplicationLifetime lifetime,
@@ -151,6 +153,7 @@ internal sealed partial class Membership(
                 LogJoined(log, settings.Value.Id, joined.Incarnation, joined.Assignments.Count);
                 cannotLead.Heard(Incarnation);
                 heard.Hear(joined.Replication);
+                metadata.Hear(joined.Metadata);
                 channels.Follow(joined.Assignments);
                 replicas.Follow(joined.Assignments);
                 return;
@@ -215,6 +218,7 @@ internal sealed partial class Membership(
 
                 cannotLead.Heard(Incarnation);
                 heard.Hear(answer.Replication);
+                metadata.Hear(answer.Metadata);
                 channels.Follow(answer.Assignments);
                 channels.Release(held, answer.Assignments);
                 replicas.Follow(answer.Assignments);

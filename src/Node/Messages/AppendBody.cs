@@ -22,16 +22,38 @@ internal static class AppendBody
         return append.Producer is null && stamp is not null ? append with { Producer = stamp } : append;
     }
 
+    /// <summary>The same of a body that has been read.</summary>
+    /// <exception cref="ApiException">400 where it is neither form, or not well formed.</exception>
+    public static AppendRequest Parse(HttpRequest request, ReadOnlyMemory<byte> body)
+    {
+        var stamp = ProducerHeader.Read(request);
+        var append = ParseBody(request, body);
+        return append.Producer is null && stamp is not null ? append with { Producer = stamp } : append;
+    }
+
     private static async Task<AppendRequest> ReadBodyAsync(HttpRequest request)
     {
+        CheckForm(request);
+        return ParseBody(request, await RequestBody.ReadAsync(request, urgent: request.HttpContext.CallerOf() == Caller.Control));
+    }
+
+    // Before the body is read.
+    private static void CheckForm(HttpRequest request)
+    {
+        if (!IsFrames(request.ContentType) && !request.HasJsonContentType())
+        {
+            throw new ApiException(ApiErrorCode.InvalidArgument, $"this path takes a body of content type application/json or {AppendFrames.MediaType}");
+        }
+    }
+
+    private static AppendRequest ParseBody(HttpRequest request, ReadOnlyMemory<byte> body)
+    {
+        CheckForm(request);
         if (!IsFrames(request.ContentType))
         {
-            return request.HasJsonContentType()
-                ? await JsonBody.ReadAsync<AppendRequest>(request)
-                : throw new ApiException(ApiErrorCode.InvalidArgument, $"this path takes a body of content type application/json or {AppendFrames.MediaType}");
+            return JsonBody.Parse<AppendRequest>(body.Span);
         }
 
-        var body = await RequestBody.ReadAsync(request, urgent: request.HttpContext.CallerOf() == Caller.Control);
         try
         {
             return AppendFrames.Decode(body, ChannelLimits.Default.MaxMessages);

@@ -1,9 +1,11 @@
 using System.Globalization;
 using Baton.Core.Api;
+using Baton.Edge.Bodies;
 using Baton.Node.Access;
 using Baton.Node.Answers;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
+using Baton.Node.Metadata;
 using Baton.Node.Replicas;
 
 namespace Baton.Node.Messages;
@@ -17,11 +19,18 @@ internal static class MessageEndpoints
         routes.MapGet("/channels/{channel}/messages", ReadAsync).Takes(Caller.Client);
     }
 
-    private static async Task<IResult> AppendAsync(string channel, HttpRequest request, ChannelTable channels)
+    private static async Task<IResult> AppendAsync(string channel, HttpRequest request, ChannelTable channels, PartitionForwarder partitions)
     {
         ChannelNames.Check(channel);
-        var write = await AppendBody.ReadAsync(request);
-        return Results.Json(await channels.Led(channel).AppendAsync(write), BatonJson.Options);
+        if (channels.Find(channel) is null && partitions.Takes(request, channel))
+        {
+            var body = await RequestBody.ReadAsync(request);
+            return await partitions.AppendAsync(channel, ForwardedRequest.Of(request, body), () => AppendHereAsync(AppendBody.Parse(request, body)), request.HttpContext.RequestAborted);
+        }
+
+        return await AppendHereAsync(await AppendBody.ReadAsync(request));
+
+        async Task<IResult> AppendHereAsync(AppendRequest write) => Results.Json(await channels.Led(channel).AppendAsync(write), BatonJson.Options);
     }
 
     private static async Task<IResult> ReadAsync(string channel, HttpContext context, ChannelTable channels, ReplicaTable replicas, WaitingReaders readers, Drain drain)

@@ -6,6 +6,7 @@ using Baton.Node.Broadcasts;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
 using Baton.Node.Messages;
+using Baton.Node.Metadata;
 using Baton.Node.Replication;
 using Baton.Node.Settings;
 using Baton.Node.Status;
@@ -77,7 +78,7 @@ internal sealed partial class OpeningRehearsal(
         // With numbers and a log of its own: operators look for channels there.
         var metrics = new NodeMetrics(time);
         var own = Options.Create(new NodeSettings { Id = node.Value.Id, SnapshotEveryRecords = SnapshotEveryRecords });
-        var opener = new ChannelOpener(store, controlPlane, ackTurns, hints, heard, metrics, snapshotTurns, recentBytes, own, cluster, time, NullLogger<LedChannel>.Instance);
+        var opener = new ChannelOpener(store, controlPlane, ackTurns, hints, heard, metrics, snapshotTurns, recentBytes, new MetadataCopy(time), own, cluster, time, NullLogger<LedChannel>.Instance);
         var name = WalStore.RehearsalName(node.Value.Id);
         await store.DeleteRehearsalAsync(name, ct);
         for (var term = 1; term <= Terms; term++)

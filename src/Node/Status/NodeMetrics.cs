@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Baton.Edge.Metrics;
 using Baton.Node.Channels;
+using Baton.Node.Metadata;
 using Baton.Node.Replicas;
 
 namespace Baton.Node.Status;
@@ -87,7 +88,7 @@ internal sealed class NodeMetrics
     public void HeartbeatTaken() => Volatile.Write(ref _lastHeartbeat, _time.GetTimestamp());
 
     /// <summary>Prometheus text, format 0.0.4.</summary>
-    public string Print(ChannelTable channels, ReplicaTable replicas, long incarnation)
+    public string Print(ChannelTable channels, ReplicaTable replicas, long incarnation, MetadataMetrics metadata)
     {
         var text = new MetricText();
         var held = channels.Held();
@@ -112,6 +113,7 @@ internal sealed class NodeMetrics
         Family(text, "baton_node_broadcast_acks_pending", "gauge", "Acks of replicated broadcasts on their way to the control plane.", held.Select(c => (c.Name, (long)c.PendingAcks)));
         Replicas(text, held, replicas);
         Cdc.PrintTo(text, held);
+        metadata.PrintTo(text, channels);
         ProcessMetrics.PrintTo(text, _time.GetUtcNow());
         return text.ToString();
     }

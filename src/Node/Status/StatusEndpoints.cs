@@ -3,6 +3,7 @@ using Baton.Edge.Metrics;
 using Baton.Node.Access;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
+using Baton.Node.Metadata;
 using Baton.Node.Replicas;
 using Baton.Node.Settings;
 using Microsoft.Extensions.Options;
@@ -30,8 +31,8 @@ internal static class StatusEndpoints
     private static IResult Health(IOptions<NodeSettings> node, IOptions<ClusterSettings> cluster, Membership membership, ChannelTable channels) =>
         Results.Json(new NodeHealth("ok", node.Value.Id, cluster.Value.Id, membership.Incarnation, channels.Held().Count), BatonJson.Options);
 
-    private static IResult Metrics(NodeMetrics metrics, ChannelTable channels, ReplicaTable replicas, Membership membership) =>
-        Results.Text(metrics.Print(channels, replicas, membership.Incarnation), MetricText.MediaType);
+    private static IResult Metrics(NodeMetrics metrics, MetadataMetrics metadata, ChannelTable channels, ReplicaTable replicas, Membership membership) =>
+        Results.Text(metrics.Print(channels, replicas, membership.Incarnation, metadata), MetricText.MediaType);
 
     private static async Task<IResult> StatusAsync(string channel, ChannelTable channels, ReplicaTable replicas)
     {

@@ -1,5 +1,6 @@
 using Baton.Core.Api;
 using Baton.Core.Cluster;
+using Baton.Node.Channels;
 using Baton.Node.Messages;
 using Baton.Storage.Wal;
 
@@ -17,6 +18,7 @@ internal sealed class LeaderFeed(long lastDurableLsn, RecentBatches recent) : IW
     private readonly Lock _gate = new();
     private readonly List<FeedSubscriber> _subscribers = [];
     private readonly Dictionary<string, long> _flushed = new(StringComparer.Ordinal);
+    private readonly DurableProgress _reports = new();
     private long _durableLsn = lastDurableLsn;
     private long _nextLsn = lastDurableLsn + 1;
     private byte[]? _underWay;
@@ -31,6 +33,18 @@ internal sealed class LeaderFeed(long lastDurableLsn, RecentBatches recent) : IW
             {
                 return _subscribers.Count;
             }
+        }
+    }
+
+    /// <summary>Completes when a replica next tells how far it is. Take it before <see cref="CountAt"/>.</summary>
+    public Task Reported => _reports.Moved;
+
+    /// <summary>How many of the replicas that follow have told that they have everything through <paramref name="lsn"/>.</summary>
+    public int CountAt(long lsn)
+    {
+        lock (_gate)
+        {
+            return _flushed.Values.Count(flushed => flushed >= lsn);
         }
     }
 
@@ -86,6 +100,8 @@ internal sealed class LeaderFeed(long lastDurableLsn, RecentBatches recent) : IW
                 _flushed[nodeId] = flushedLsn;
             }
         }
+
+        _reports.Pulse();
     }
 
     /// <summary>The replicas that follow.</summary>

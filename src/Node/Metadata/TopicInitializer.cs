@@ -1,0 +1,130 @@
+using Baton.Core.Api;
+using Baton.Core.Metadata;
+using Baton.Node.Channels;
+using Baton.Node.Leadership;
+
+namespace Baton.Node.Metadata;
+
+/// <summary>
+/// Gives the partitions of new topics their channels, on the metadata's leader only. However a topic came to be, by a command, by a first append, or by a leader that died between the two records,
+/// this is the way to its first leaders: the control plane places the channels in one conditional write (<c>PartitionInitializer</c> in Core), and what it answers goes into the log.
+/// <code>
+/// a crash leaves
+/// before the call      a topic without places: whoever leads next sees that in its state, and calls
+/// after the call       channels that the catalogue does not name yet: called again, the control plane answers the same ones
+/// after the record     nothing to do
+/// </code>
+/// One round is under way at a time, for all topics that wait: many that are created at once cost a few calls together.
+/// </summary>
+internal sealed class TopicInitializer(ControlPlaneClient controlPlane, MetadataCopy copy, TimeProvider time, ILogger<TopicInitializer> log)
+{
+    private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(100);
+
+    private readonly Lock _gate = new();
+    private Task<string?> _round = Task.FromResult<string?>(null);
+
+    /// <summary>Returns when each partition of the topics has its place, or the topic is gone. Whoever gives up waiting leaves the round to go on.</summary>
+    /// <param name="led">The log.</param>
+    /// <param name="topics">Names of topics that are in the log.</param>
+    /// <param name="wait">How long to wait.</param>
+    /// <param name="ct">The caller has gone.</param>
+    /// <exception cref="ApiException">Unavailable: not in time; the topics are there, and get their places as soon as that can be. NotLeader: the leadership has ended.</exception>
+    public async Task InitializeAsync(LedChannel led, IReadOnlyCollection<string> topics, TimeSpan wait, CancellationToken ct)
+    {
+        var began = time.GetTimestamp();
+        while (topics.Any(t => copy.State.UnassignedTopics.Contains(t)))
+        {
+            var left = wait - time.GetElapsedTime(began);
+            var problem = left > TimeSpan.Zero ? await WithinAsync(Round(led), left, ct) : "no answer in time";
+            if (led.Ended)
+            {
+                throw new ApiException(ApiErrorCode.NotLeader, "this node leads the metadata no more");
+            }
+
+            if (problem is not null && time.GetElapsedTime(began) + RetryPause >= wait)
+            {
+                throw new ApiException(ApiErrorCode.Unavailable, $"topic {topics.First()} is created, but its partitions have no leaders yet ({problem}); they get them as soon as the control plane answers: ask for the topic again")
+                {
+                    RetryAfterSeconds = 1,
+                };
+            }
+
+            if (problem is not null)
+            {
+                await Task.Delay(RetryPause, time, ct);
+            }
+        }
+    }
+
+    private static async Task<string?> WithinAsync(Task<string?> round, TimeSpan left, CancellationToken ct)
+    {
+        try
+        {
+            return await round.WaitAsync(left, ct);
+        }
+        catch (TimeoutException)
+        {
+            return "no answer in time";
+        }
+    }
+
+    /// <summary>The round under way, or a new one; answers what went wrong.</summary>
+    private Task<string?> Round(LedChannel led)
+    {
+        lock (_gate)
+        {
+            if (_round.IsCompleted)
+            {
+                _round = RunAsync(led);
+            }
+
+            return _round;
+        }
+    }
+
+    private async Task<string?> RunAsync(LedChannel led)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        try
+        {
+            if (Wanted() is { Count: > 0 } wanted)
+            {
+                var placed = await controlPlane.CreateTopicChannelsAsync(new CreateTopicChannelsRequest(led.Term, [.. wanted.Select(w => w.Channel)]), CancellationToken.None);
+                await led.CommandAsync(Assignments(wanted, placed), producer: null);
+            }
+
+            return null;
+        }
+        catch (ControlPlaneException e)
+        {
+            log.LogWarning("New topics have no leaders yet: {Reason}", e.Message);
+            return e.Status is null ? "the control plane cannot be reached" : e.Message;
+        }
+        catch (ApiException e)
+        {
+            // A topic was deleted meanwhile, or the log is not to be written now: the next round sees what is left.
+            log.LogInformation("Leaders of new topics were not written: {Reason}", e.Message);
+            return e.Message;
+        }
+    }
+
+    private List<(TopicState Topic, int Partition, TopicChannel Channel)> Wanted()
+    {
+        var state = copy.State;
+        return [.. state.UnassignedTopics
+            .Select(name => state.Topics[name])
+            .OrderBy(t => t.TopicId)
+            .SelectMany(t => t.Unassigned.Select(p => (t, p, new TopicChannel(t.ChannelOf(p), t.TopicId, t.ReplicationFactor))))
+            .Take(CreateTopicChannelsRequest.MaxChannels)];
+    }
+
+    // What was deleted while the control plane worked is left out; its channels are taken out of the cluster again.
+    private List<MetadataCommand> Assignments(List<(TopicState Topic, int Partition, TopicChannel Channel)> wanted, TopicChannelsResponse placed)
+    {
+        var byName = placed.Channels.ToDictionary(c => c.Name, StringComparer.Ordinal);
+        var state = copy.State;
+        return [.. wanted
+            .Where(w => byName.ContainsKey(w.Channel.Name) && state.Topics.GetValueOrDefault(w.Topic.Name)?.TopicId == w.Topic.TopicId)
+            .Select(w => CatalogueDifference.Assign(w.Topic, w.Partition, byName[w.Channel.Name]))];
+    }
+}
