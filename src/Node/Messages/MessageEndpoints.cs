@@ -19,13 +19,13 @@ internal static class MessageEndpoints
         routes.MapGet("/channels/{channel}/messages", ReadAsync).Takes(Caller.Client);
     }
 
-    private static async Task<IResult> AppendAsync(string channel, HttpRequest request, ChannelTable channels, PartitionForwarder partitions)
+    private static async Task<IResult> AppendAsync(string channel, HttpRequest request, ChannelTable channels, PartitionForwarder partitions, Drain drain)
     {
         ChannelNames.Check(channel);
         if (channels.Find(channel) is null && partitions.Takes(request, channel))
         {
             var body = await RequestBody.ReadAsync(request);
-            return await partitions.AppendAsync(channel, ForwardedRequest.Of(request, body), () => AppendHereAsync(AppendBody.Parse(request, body)), request.HttpContext.RequestAborted);
+            return await drain.AnswerAsync(request.HttpContext, ct => partitions.AppendAsync(channel, ForwardedRequest.Of(request, body), () => AppendHereAsync(AppendBody.Parse(request, body)), ct));
         }
 
         return await AppendHereAsync(await AppendBody.ReadAsync(request));
@@ -50,20 +50,14 @@ internal static class MessageEndpoints
         var own = LocalReads.Asked(query) && channels.Find(channel) is null ? replicas.Find(channel) : null;
         using var place = wait > TimeSpan.Zero ? readers.Enter() : null;
 
-        // A node that stops waits for its requests: none of them may wait for a minute.
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, drain.Over);
-        try
+        var showTokens = context.CallerOf() == Caller.Control;
+        return await drain.AnswerAsync(context, async ct =>
         {
-            var showTokens = context.CallerOf() == Caller.Control;
             var answer = own is null
-                ? await channels.Led(channel).ReadAsync(Math.Max(from, 1), max, wait, isolation, showTokens, either.Token)
-                : await own.ReadAsync(Math.Max(from, 1), max, wait, isolation, showTokens, either.Token);
+                ? await channels.Led(channel).ReadAsync(Math.Max(from, 1), max, wait, isolation, showTokens, ct)
+                : await own.ReadAsync(Math.Max(from, 1), max, wait, isolation, showTokens, ct);
             return Results.Json(answer, BatonJson.Options);
-        }
-        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
-        {
-            throw new ApiException(ApiErrorCode.Unavailable, "this node is stopping") { RetryAfterSeconds = 1 };
-        }
+        });
     }
 
     private static long Number(IQueryCollection query, string name, long otherwise, long least, long most)

@@ -64,7 +64,7 @@ internal sealed partial class AntiEntropy(
             return null;
         }
 
-        var equal = mine.Hash() == hash;
+        var equal = copy.HashOf(mine) == hash;
         metrics.Compared(equal);
         if (!equal)
         {

@@ -18,6 +18,7 @@ internal sealed class MetadataCopy(TimeProvider time)
     private MetadataState _state = MetadataState.Empty;
     private long _currentAt = time.GetTimestamp();
     private bool _wasCurrent;
+    private Hashed? _hashed;
 
     /// <summary>The state.</summary>
     public MetadataState State => Volatile.Read(ref _state);
@@ -93,6 +94,19 @@ internal sealed class MetadataCopy(TimeProvider time)
         }
     }
 
+    /// <summary>Hash of a state. Who asks again for the same one gets it for nothing: it takes milliseconds where there are many topics.</summary>
+    public string HashOf(MetadataState state)
+    {
+        if (Volatile.Read(ref _hashed) is { } hashed && ReferenceEquals(hashed.State, state))
+        {
+            return hashed.Hash;
+        }
+
+        var hash = state.Hash();
+        Volatile.Write(ref _hashed, new Hashed(state, hash));
+        return hash;
+    }
+
     /// <summary>Waits until <paramref name="holds"/>, for <paramref name="wait"/> at most. Answers whether it does.</summary>
     public async Task<bool> WaitAsync(Func<MetadataState, bool> holds, TimeSpan wait, CancellationToken ct)
     {
@@ -115,4 +129,6 @@ internal sealed class MetadataCopy(TimeProvider time)
             ct.ThrowIfCancellationRequested();
         }
     }
+
+    private sealed record Hashed(MetadataState State, string Hash);
 }

@@ -6,6 +6,7 @@ using Baton.Edge.Bodies;
 using Baton.Node.Access;
 using Baton.Node.Answers;
 using Baton.Node.Channels;
+using Baton.Node.Leadership;
 using Baton.Node.Messages;
 using Baton.Node.Settings;
 using Microsoft.Extensions.Options;
@@ -30,19 +31,20 @@ internal static class MetadataEndpoints
     private static void Lists(
         IEndpointRouteBuilder routes, string what, Func<MetadataState, PageAsked, MetadataAnswer, MetadataAnswer> list, Func<MetadataState, string, MetadataAnswer, MetadataAnswer?> one)
     {
-        routes.MapGet($"/metadata/{what}", (HttpContext context, MetadataReader reader) =>
+        routes.MapGet($"/metadata/{what}", (HttpContext context, MetadataReader reader, Drain drain) =>
         {
             var page = PageAsked.Of(context.Request.Query);
-            return reader.ReadAsync(context, (state, answer) => list(state, page, answer));
+            return drain.AnswerAsync(context, ct => reader.ReadAsync(context.Request, (state, answer) => list(state, page, answer), ct));
         }).Takes(Caller.Client);
-        routes.MapGet($"/metadata/{what}/{{id}}", (string id, HttpContext context, MetadataReader reader) =>
-            reader.ReadAsync(context, (state, answer) => one(state, id, answer) ?? throw new ApiException(ApiErrorCode.NotFound, $"there is no {what[..^1]} {Printable(id)}"))).Takes(Caller.Client);
+        routes.MapGet($"/metadata/{what}/{{id}}", (string id, HttpContext context, MetadataReader reader, Drain drain) =>
+            drain.AnswerAsync(context, ct => reader.ReadAsync(
+                context.Request, (state, answer) => one(state, id, answer) ?? throw new ApiException(ApiErrorCode.NotFound, $"there is no {what[..^1]} {Printable(id)}"), ct))).Takes(Caller.Client);
     }
 
     // What a caller names comes back to it in a detail: no longer than any name may be.
     private static string Printable(string id) => id.Length <= Names.MaxLength ? id : id[..Names.MaxLength] + "…";
 
-    private static async Task<IResult> WriteAsync(HttpContext context, MetadataForwarder forwarder, MetadataWriter writer)
+    private static async Task<IResult> WriteAsync(HttpContext context, MetadataForwarder forwarder, MetadataWriter writer, Drain drain)
     {
         var stamp = ProducerHeader.Read(context.Request);
         if (!context.Request.HasJsonContentType())
@@ -62,10 +64,8 @@ internal static class MetadataEndpoints
             throw new ApiException(ApiErrorCode.Unauthorized, $"{inner.GetType().Name} follows from the cluster's state and is for the cluster itself: it takes the cluster's control secret as a bearer token");
         }
 
-        return await forwarder.AnswerAsync(
-            ForwardedRequest.Of(context.Request, body),
-            async led => Results.Json(await writer.WriteAsync(led, commands, stamp, context.RequestAborted), BatonJson.Options),
-            context.RequestAborted);
+        return await drain.AnswerAsync(context, ct => forwarder.AnswerAsync(
+            ForwardedRequest.Of(context.Request, body), async led => Results.Json(await writer.WriteAsync(led, commands, stamp, ct), BatonJson.Options), ct));
     }
 
     private static IResult Status(HttpContext context, MetadataCopy copy, MetadataLeader leader, MetadataFollower follower, ChannelTable channels, IOptions<NodeSettings> node)
@@ -75,7 +75,7 @@ internal static class MetadataEndpoints
         var hash = context.Request.Query["hash"].ToString() switch
         {
             "" or "false" => null,
-            "true" => state.Hash(),
+            "true" => copy.HashOf(state),
             _ => throw new ApiException(ApiErrorCode.InvalidArgument, "hash must be true or false"),
         };
         return Results.Json(

@@ -16,19 +16,19 @@ internal sealed class MetadataReader(
     MetadataCopy copy, MetadataForwarder forwarder, MetadataLeader leader, MetadataFollower follower, ChannelTable channels, IOptions<NodeSettings> node, IOptions<MetadataSettings> settings)
 {
     /// <summary>Answers a read.</summary>
-    /// <param name="context">The request.</param>
+    /// <param name="request">The request.</param>
     /// <param name="look">What is asked for, of a state.</param>
+    /// <param name="aborted">Ends its waits.</param>
     /// <exception cref="ApiException">Unavailable: the copy does not have it in time, or no leader answers.</exception>
-    public async Task<IResult> ReadAsync(HttpContext context, Func<MetadataState, MetadataAnswer, MetadataAnswer> look)
+    public async Task<IResult> ReadAsync(HttpRequest request, Func<MetadataState, MetadataAnswer, MetadataAnswer> look, CancellationToken aborted)
     {
-        var isLocal = context.Request.Query["local"].ToString() switch
+        var isLocal = request.Query["local"].ToString() switch
         {
             "" or "false" => false,
             "true" => true,
             _ => throw new ApiException(ApiErrorCode.InvalidArgument, "local must be true or false"),
         };
-        var minLsn = MinLsnOf(context.Request.Query);
-        var aborted = context.RequestAborted;
+        var minLsn = MinLsnOf(request.Query);
         if (isLocal)
         {
             await HaveAsync(minLsn ?? 0, TimeSpan.FromMilliseconds(settings.Value.ForwardTimeoutMs), mustHave: true, aborted);
@@ -41,7 +41,7 @@ internal sealed class MetadataReader(
         }
 
         return await forwarder.AnswerAsync(
-            ForwardedRequest.Of(context.Request, ReadOnlyMemory<byte>.Empty),
+            ForwardedRequest.Of(request, ReadOnlyMemory<byte>.Empty),
             async led =>
             {
                 await HaveAsync(minLsn ?? 0, TimeSpan.FromMilliseconds(settings.Value.ReadWaitMs), mustHave: true, aborted);

@@ -9,6 +9,9 @@ internal sealed class FollowSettings
     /// <summary>Replicas that may follow one channel at a time.</summary>
     public const int MaxSubscribers = 16;
 
+    /// <summary>Nodes that may follow the metadata at a time: all of a cluster do.</summary>
+    public const int MaxMetadataSubscribers = 1_000;
+
     /// <summary>Bytes that a leader keeps for one replica that does not take them. Beyond it the replica is disconnected, and fetches from the storage what it missed.</summary>
     public int FeedQueueBytes { get; set; } = 16 * 1024 * 1024;
 

@@ -66,7 +66,7 @@ internal sealed class LeaderFeed(long lastDurableLsn, RecentBatches recent) : IW
                 Drop(earlier);
             }
 
-            if (_subscribers.Count >= FollowSettings.MaxSubscribers)
+            if (_subscribers.Count >= (channel == MetadataChannel.Name ? FollowSettings.MaxMetadataSubscribers : FollowSettings.MaxSubscribers))
             {
                 throw new ApiException(ApiErrorCode.Overloaded, $"{_subscribers.Count} replicas follow channel {channel} already, and no more may") { RetryAfterSeconds = 5 };
             }
