@@ -23,9 +23,12 @@ public sealed class NodeFixture : IAsyncLifetime
     /// <summary>A channel name that no other test uses.</summary>
     internal static string NewChannel() => $"ch-{Guid.NewGuid():N}"[..15];
 
+    /// <summary>An account of its own, for a test of a log whose name is given.</summary>
+    internal string NewAccount() => _azurite.NewAccount();
+
     /// <summary>Fences logs as another process would.</summary>
-    internal WalStore OpenStore() =>
-        new(BatonStorage.Open(new StorageOptions { ConnectionString = ConnectionString }), new WalOptions(), TimeProvider.System, NullLoggerFactory.Instance);
+    internal WalStore OpenStore(string? account = null) =>
+        new(BatonStorage.Open(new StorageOptions { ConnectionString = account ?? ConnectionString }), new WalOptions(), TimeProvider.System, NullLoggerFactory.Instance);
 }
 
 [CollectionDefinition(Name)]

@@ -66,7 +66,11 @@ internal sealed class TestNode : IAsyncDisposable
             },
             settings);
 
-    public static async Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id, Action<WebApplicationBuilder>? configure, params (string Key, string Value)[] settings)
+    public static Task<TestNode> StartAsync(NodeFixture fixture, ScriptedControlPlane plane, string id, Action<WebApplicationBuilder>? configure, params (string Key, string Value)[] settings) =>
+        StartAsync(fixture, plane.Address, id, configure, settings);
+
+    /// <summary>A node of any control plane that takes <see cref="ScriptedControlPlane.Key"/>.</summary>
+    public static async Task<TestNode> StartAsync(NodeFixture fixture, Uri plane, string id, Action<WebApplicationBuilder>? configure, params (string Key, string Value)[] settings)
     {
         var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase)
         {
@@ -79,7 +83,7 @@ internal sealed class TestNode : IAsyncDisposable
             ["Cluster:Id"] = ClusterId,
             ["Cluster:Secret"] = ControlSecret,
             ["Cluster:ClientSecret"] = ClientSecret,
-            ["ControlPlane:Url"] = plane.Address.ToString(),
+            ["ControlPlane:Url"] = plane.ToString(),
             ["ControlPlane:Key"] = ScriptedControlPlane.Key,
             ["Storage:ConnectionString"] = fixture.ConnectionString,
         };
