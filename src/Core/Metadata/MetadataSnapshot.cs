@@ -130,7 +130,11 @@ public static class MetadataSnapshot
             writer.Text(member.MemberId);
             Write(writer, member.ClientId);
             writer.Flag(member.Topics is not null);
-            Write(writer, member.Topics ?? []);
+            if (member.Topics is not null)
+            {
+                Write(writer, member.Topics);
+            }
+
             Write(writer, member.Assignment);
         }
 

@@ -165,9 +165,8 @@ internal ref struct MetadataSnapshotReader
         {
             var id = _reader.Text("id of a member");
             var client = Optional("client id");
-            var hasTopics = _reader.Flag("whether it names topics");
-            var topics = Ids("topics of a member");
-            members.Add(new GroupMember(id, client, hasTopics ? topics : null, Optional("assignment")));
+            IReadOnlyList<string>? topics = _reader.Flag("whether it names topics") ? Ids("topics of a member") : null;
+            members.Add(new GroupMember(id, client, topics, Optional("assignment")));
         }
 
         return members.ToImmutable();

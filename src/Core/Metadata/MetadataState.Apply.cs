@@ -114,17 +114,16 @@ public sealed partial record MetadataState
                 : next;
         }
 
-        var led = Led(known, c.Leader, c.Term);
-        return WithPartition(c.Topic, c.Partition, led with { Replicas = replicas, Isr = [.. led.Isr.Where(n => replicas.Contains(n, StringComparer.Ordinal) || n == led.Leader)] });
+        return WithPartition(c.Topic, c.Partition, Led(known with { Replicas = replicas }, c.Leader, c.Term));
     }
 
-    // A leader is in sync with itself. The others stay as they were until it says otherwise.
-    private PartitionState Led(PartitionState partition, string? leader, long term) => partition with
+    // A leader is in sync with itself. The other replicas stay as they were until it says otherwise.
+    private PartitionState Led(PartitionState partition, string? leader, long term)
     {
-        Leader = Known(leader),
-        Term = term,
-        Isr = leader is null || partition.Isr.Contains(leader, StringComparer.Ordinal) ? partition.Isr : partition.Isr.Add(Known(leader)!),
-    };
+        leader = Known(leader);
+        var isr = partition.Isr.RemoveAll(n => n != leader && !partition.Replicas.Contains(n, StringComparer.Ordinal));
+        return partition with { Leader = leader, Term = term, Isr = leader is null || isr.Contains(leader, StringComparer.Ordinal) ? isr : isr.Add(leader) };
+    }
 
     private MetadataState Raised(SetHighWatermark c)
     {
