@@ -25,13 +25,15 @@ internal static class MessageEndpoints
         if (channels.Find(channel) is null && partitions.Takes(request, channel))
         {
             var body = await RequestBody.ReadAsync(request);
-            return await drain.AnswerAsync(request.HttpContext, ct => partitions.AppendAsync(channel, ForwardedRequest.Of(request, body), () => AppendHereAsync(AppendBody.Parse(request, body)), ct));
+            return await drain.AnswerAsync(request.HttpContext, ct => partitions.AppendAsync(channel, ForwardedRequest.Of(request, body), own => AppendHereAsync(Stamped(AppendBody.Parse(request, body), own)), ct));
         }
 
         return await AppendHereAsync(await AppendBody.ReadAsync(request));
 
         async Task<IResult> AppendHereAsync(AppendRequest write) => Results.Json(await channels.Led(channel).AppendAsync(write), BatonJson.Options);
     }
+
+    private static AppendRequest Stamped(AppendRequest append, string? own) => append.Producer is null && own is not null ? append with { Producer = ProducerHeader.Parse(own) } : append;
 
     private static async Task<IResult> ReadAsync(string channel, HttpContext context, ChannelTable channels, ReplicaTable replicas, WaitingReaders readers, Drain drain)
     {

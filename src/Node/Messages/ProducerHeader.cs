@@ -17,7 +17,13 @@ internal static class ProducerHeader
             return null;
         }
 
-        var text = values.Count == 1 ? values[0] ?? "" : "";
+        return Parse(values.Count == 1 ? values[0] ?? "" : "");
+    }
+
+    /// <summary>The stamp that a text says.</summary>
+    /// <exception cref="ApiException">400 where it is no stamp.</exception>
+    public static ProducerStamp Parse(string text)
+    {
         var split = text.IndexOf(';', StringComparison.Ordinal);
         return split > 0 && Names.IsValidId(text[..split]) && long.TryParse(text.AsSpan(split + 1), NumberStyles.None, CultureInfo.InvariantCulture, out var sequence)
             ? new ProducerStamp(text[..split], sequence)

@@ -52,7 +52,7 @@ internal sealed partial class HighWatermarks(
         {
             var body = JsonSerializer.SerializeToUtf8Bytes(new MetadataCommandsRequest(commands), BatonJson.Options);
             var request = new ForwardedRequest(HttpMethod.Post, "/metadata/commands", $"Bearer {cluster.Value.Secret}", "application/json", body);
-            if (await forwarder.AnswerAsync(request, async led => Results.Json(await writer.WriteAsync(led, commands, producer: null, ct), BatonJson.Options), ct) is ForwardedAnswer { Status: not StatusCodes.Status200OK } refused)
+            if (await forwarder.AnswerAsync(request, async (led, _) => Results.Json(await writer.WriteAsync(led, commands, producer: null, ct), BatonJson.Options), ct) is ForwardedAnswer { Status: not StatusCodes.Status200OK } refused)
             {
                 LogNotTold(log, commands.Length, $"its leader answered {refused.Status}");
             }

@@ -65,7 +65,7 @@ internal static class MetadataEndpoints
         }
 
         return await drain.AnswerAsync(context, ct => forwarder.AnswerAsync(
-            ForwardedRequest.Of(context.Request, body), async led => Results.Json(await writer.WriteAsync(led, commands, stamp, ct), BatonJson.Options), ct));
+            ForwardedRequest.Of(context.Request, body), async (led, own) => Results.Json(await writer.WriteAsync(led, commands, own is null ? stamp : ProducerHeader.Parse(own), ct), BatonJson.Options), ct));
     }
 
     private static IResult Status(HttpContext context, MetadataCopy copy, MetadataLeader leader, MetadataFollower follower, ChannelTable channels, IOptions<NodeSettings> node)

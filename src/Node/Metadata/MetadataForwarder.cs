@@ -31,10 +31,10 @@ internal sealed class MetadataForwarder(
 
     /// <summary>Answers a request at the leader.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="hereAsync">Answers it where this node leads.</param>
+    /// <param name="hereAsync">Answers it where this node leads. Is given the stamp of this node's own that an earlier attempt had, at another leader, who may have carried it out.</param>
     /// <param name="aborted">The client has gone.</param>
     /// <exception cref="ApiException">NotLeader to a node that has forwarded it; Unavailable when the time is over.</exception>
-    public async Task<IResult> AnswerAsync(ForwardedRequest request, Func<LedChannel, Task<IResult>> hereAsync, CancellationToken aborted)
+    public async Task<IResult> AnswerAsync(ForwardedRequest request, Func<LedChannel, string?, Task<IResult>> hereAsync, CancellationToken aborted)
     {
         var limit = new TimeLimit(TimeSpan.FromMilliseconds(settings.Value.ForwardTimeoutMs), time);
         Lane? lane = null;
@@ -49,7 +49,7 @@ internal sealed class MetadataForwarder(
                 {
                     try
                     {
-                        return await hereAsync(led);
+                        return await hereAsync(led, lane?.Stamp);
                     }
                     catch (ApiException e) when (e.Error.Code == ApiErrorCode.NotLeader && !request.WasForwarded)
                     {

@@ -42,7 +42,7 @@ internal sealed class MetadataReader(
 
         return await forwarder.AnswerAsync(
             ForwardedRequest.Of(request, ReadOnlyMemory<byte>.Empty),
-            async led =>
+            async (led, _) =>
             {
                 await HaveAsync(minLsn ?? 0, TimeSpan.FromMilliseconds(settings.Value.ReadWaitMs), mustHave: true, aborted);
                 return Here(led, look);

@@ -41,10 +41,10 @@ internal sealed class PartitionForwarder(
     /// <summary>Answers the append.</summary>
     /// <param name="channel">The partition's channel.</param>
     /// <param name="request">The append.</param>
-    /// <param name="hereAsync">Answers it where this node turns out to lead the channel.</param>
+    /// <param name="hereAsync">Answers it where this node turns out to lead the channel. Is given the stamp of this node's own that an earlier attempt had, at another leader, who may have carried it out.</param>
     /// <param name="aborted">The client has gone.</param>
     /// <exception cref="ApiException">NotFound: there is no such partition, nor can there be one. Unavailable: no leader answered in time.</exception>
-    public async Task<IResult> AppendAsync(string channel, ForwardedRequest request, Func<Task<IResult>> hereAsync, CancellationToken aborted)
+    public async Task<IResult> AppendAsync(string channel, ForwardedRequest request, Func<string?, Task<IResult>> hereAsync, CancellationToken aborted)
     {
         var limit = new TimeLimit(TimeSpan.FromMilliseconds(settings.Value.ForwardTimeoutMs), time);
         if (copy.State.FindPartition(channel) is null)
@@ -64,7 +64,7 @@ internal sealed class PartitionForwarder(
                 {
                     try
                     {
-                        return await hereAsync();
+                        return await hereAsync(lane?.Stamp);
                     }
                     catch (ApiException e) when (e.Error.Code == ApiErrorCode.NotLeader)
                     {
@@ -139,7 +139,7 @@ internal sealed class PartitionForwarder(
 
         var create = JsonSerializer.SerializeToUtf8Bytes(new MetadataCommandsRequest([new CreateTopic(topic)]), BatonJson.Options);
         var request = new ForwardedRequest(HttpMethod.Post, "/metadata/commands", $"Bearer {cluster.Value.Secret}", "application/json", create);
-        var result = await metadata.AnswerAsync(request, led => CreateHereAsync(led, topic, aborted), aborted);
+        var result = await metadata.AnswerAsync(request, (led, _) => CreateHereAsync(led, topic, aborted), aborted);
 
         // Who came first has created it; for all the others that is a conflict, and as good.
         if (result is ForwardedAnswer { Status: not (StatusCodes.Status200OK or StatusCodes.Status409Conflict) } refused)

@@ -91,7 +91,7 @@ public sealed class CatalogueFailoverTests(NodeFixture fixture)
     [Fact]
     public async Task A_node_that_starts_late_makes_its_copy_from_the_newest_snapshot_and_what_is_behind_it_when_the_beginning_is_deleted()
     {
-        await using var scene = await CatalogueScene.StartAsync(fixture, 1, ("Node:SnapshotEveryRecords", "50"), ("Wal:SegmentMaxBytes", "65536"));
+        await using var scene = await CatalogueScene.StartAsync(fixture, 1, ("Node:SnapshotEveryRecords", "100"));
         for (var round = 0; round < 30; round++)
         {
             await CatalogueScene.WriteAsync(scene.Leader, [.. Enumerable.Range(0, 10).Select(i => new CreateConsumerGroup($"g-{round}-{i}", new string('p', 100)))]);

@@ -1,7 +1,9 @@
 using System.Net;
 using Baton.Core.Api;
 using Baton.Core.Metadata;
+using Baton.Node.Replication;
 using Baton.Node.Tests.Harness;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Baton.Node.Tests.Metadata;
 
@@ -199,7 +201,9 @@ public sealed class CatalogueWriteTests(NodeFixture fixture)
         Assert.Contains("was deleted", deleted.Detail, StringComparison.Ordinal);
 
         scene.Plane.Replicates = true;
-        await Eventually.HoldsAsync(async () => (await ProblemOfAsync(node, "fresh-0"))?.Contains("while clusters replicate", StringComparison.Ordinal) == true, "the node has heard that clusters replicate");
+        await Eventually.HoldsAsync(() => node.Services.GetRequiredService<HeardStanding>().Now is { Replicates: true }, "the node has heard that clusters replicate");
+        var replicated = await TestNode.ProblemAsync(AppendAsync(node, "fresh-0"), ApiErrorCode.NotFound);
+        Assert.Contains("while clusters replicate", replicated.Detail, StringComparison.Ordinal);
 
         var off = await scene.AddAsync("n2", ("Metadata:AutoCreateTopics", "false"));
         await TestNode.ProblemAsync(AppendAsync(off, "fresh-0"), ApiErrorCode.NotLeader);
@@ -221,10 +225,4 @@ public sealed class CatalogueWriteTests(NodeFixture fixture)
     }
 
     private static Task<HttpResponseMessage> AppendAsync(TestNode node, string channel) => node.PostAsync($"channels/{channel}/messages", new AppendRequest([new MessageBody("x"u8.ToArray())]));
-
-    private static async Task<string?> ProblemOfAsync(TestNode node, string channel)
-    {
-        using var answer = await AppendAsync(node, channel);
-        return answer.IsSuccessStatusCode ? null : await answer.Content.ReadAsStringAsync();
-    }
 }
