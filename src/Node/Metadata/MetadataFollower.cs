@@ -16,6 +16,7 @@ namespace Baton.Node.Metadata;
 /// Keeps this node's copy of the catalogue as the log is, while another node leads it.
 /// <code>
 /// state       meaning                                                 goes on to
+/// joining     not in the cluster yet                                  recovering when it is
 /// recovering  nothing, or something that differs, is in memory:       waiting when the log's end is reached
 ///             the newest snapshot that verifies and what is behind it
 /// waiting     this node leads itself, or nobody is known to           following when another node is known to lead
@@ -62,7 +63,7 @@ internal sealed partial class MetadataFollower(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        await leader.Heard.WaitAsync(stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
         var backoff = NewBackoff();
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -323,7 +324,7 @@ internal sealed partial class MetadataFollower(
     [LoggerMessage(Level = LogLevel.Information, Message = "Following the catalogue of node {NodeId} (term {Term}), which ends at LSN {LeaderLsn}, from LSN {Lsn} on")]
     private static partial void LogFollowing(ILogger log, string nodeId, long term, long leaderLsn, long lsn);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The catalogue stands at LSN {Lsn} for a moment: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "The catalogue stands at LSN {Lsn} for a moment: {Reason}")]
     private static partial void LogBroken(ILogger log, long lsn, string reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "What follows LSN {Lsn} of the catalogue is deleted behind a snapshot, which is read instead: {Reason}")]

@@ -19,6 +19,7 @@ internal sealed partial class MetadataLeader(ControlPlaneClient controlPlane, Pe
 
     private readonly Lock _gate = new();
     private readonly DurableProgress _changes = new();
+    private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private LeaderHint? _known;
     private long _missedTerm;
     private bool _looking;
@@ -35,12 +36,16 @@ internal sealed partial class MetadataLeader(ControlPlaneClient controlPlane, Pe
         }
     }
 
+    /// <summary>Completes when the control plane has answered this node's first join, whether anybody leads or not: until then there may be no storage to read.</summary>
+    public Task Heard => _heard.Task;
+
     /// <summary>Completes when another leader, or none, or one at a higher term is known. Take it before <see cref="Known"/>.</summary>
     public Task Changed => _changes.Moved;
 
     /// <summary>Somebody has said who leads. What is of a lower term than what is known is late, and changes nothing.</summary>
     public void Hear(LeaderHint? leader)
     {
+        _heard.TrySetResult();
         lock (_gate)
         {
             if (leader is null ? _known is null : leader.Term < _known?.Term || leader == _known)
