@@ -66,7 +66,12 @@ public sealed record PromotionReport(
 public sealed record LastReplicated(string Channel, long TimeTick, DateTimeOffset? At);
 
 /// <summary><c>GET /api/topology</c>.</summary>
-public sealed record TopologyView(string ClusterId, long Version, ClusterRole Role, IReadOnlyList<NodeView> Nodes, IReadOnlyList<ChannelView> Channels);
+public sealed record TopologyView(string ClusterId, long Version, ClusterRole Role, IReadOnlyList<NodeView> Nodes, IReadOnlyList<ChannelView> Channels)
+{
+    /// <summary>The channels of the clients, in creation order: all but that of the metadata.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<ChannelView> PChannels => [.. Channels.Where(c => !MetadataChannel.Is(c.Name))];
+}
 
 /// <summary>A node of a topology.</summary>
 public sealed record NodeView(string NodeId, Uri Endpoint, long Incarnation, bool Failed, string? Zone, int Capacity, DateTimeOffset? LastHeartbeat, bool Draining = false);
@@ -175,7 +180,7 @@ public sealed record HeartbeatResponse(IReadOnlyList<Assignment> Assignments, bo
     /// <summary>How the cluster replicates; null in the answer to a node that leaves or must join again.</summary>
     public ReplicateStanding? Replication { get; init; }
 
-    /// <summary>Who leads the metadata; null while nobody does, and in the answer to a node that leaves.</summary>
+    /// <summary>Who leads the metadata; null while nobody does.</summary>
     public LeaderHint? Metadata { get; init; }
 }
 

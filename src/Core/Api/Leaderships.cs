@@ -17,7 +17,7 @@ public static class Leaderships
     {
         ArgumentNullException.ThrowIfNull(leaderships);
         return leaderships.Count is >= 1 and <= Max
-            && leaderships.All(l => l is not null && (VChannels.IsValidChannel(l.Channel) || l.Channel == MetadataChannel.Name) && ExactNumbers.IsPosition(l.Term))
+            && leaderships.All(l => l is not null && (VChannels.IsValidChannel(l.Channel) || MetadataChannel.Is(l.Channel)) && ExactNumbers.IsPosition(l.Term))
             && leaderships.DistinctBy(l => l.Channel, StringComparer.Ordinal).Count() == leaderships.Count;
     }
 }

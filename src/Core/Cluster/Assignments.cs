@@ -49,11 +49,11 @@ public static class Assignments
         ArgumentNullException.ThrowIfNull(state);
         if (IsRemoved(state, nodeId))
         {
-            return new HeartbeatResponse([]) { Removed = true };
+            return new HeartbeatResponse([]) { Removed = true, Metadata = MetadataChannel.LeaderIn(state) };
         }
 
         var present = state.Nodes.TryGetValue(nodeId, out var node) && !node.Failed && node.Incarnation == incarnation;
-        return present ? new HeartbeatResponse(For(state, nodeId)) : new HeartbeatResponse([], MustRejoin: true);
+        return new HeartbeatResponse(present ? For(state, nodeId) : [], MustRejoin: !present) { Metadata = MetadataChannel.LeaderIn(state) };
     }
 
     /// <summary>
@@ -69,6 +69,7 @@ public static class Assignments
         return new HeartbeatResponse([], MustRejoin: !present && !removed)
         {
             Removed = removed,
+            Metadata = MetadataChannel.LeaderIn(state),
             TakenOver = [.. (beat.Channels ?? []).Where(c => IsTakenOver(state, c)).Select(c => c.Name)],
         };
     }

@@ -53,12 +53,14 @@ public static class ClusterMembership
             Nodes = new Dictionary<string, NodeState>(state.Nodes, StringComparer.Ordinal) { [nodeId] = node },
             Channels = state.Channels.ToDictionary(c => c.Key, c => StartOver(c.Value, nodeId), StringComparer.Ordinal),
         };
-        return new JoinResult(LeadOffline(joined, policy));
+        
+        // First those that had leaders, that of the metadata among them: the others may go where it went.
+        return new JoinResult(PartitionInitializer.LeadWaiting(LeadOffline(joined, policy), policy));
     }
 
     private static ClusterState LeadOffline(ClusterState state, LeaderPolicy policy)
     {
-        var offline = Placement.InOrder(state.Channels.Where(c => c.Value.Offline)).ToList();
+        var offline = Placement.InOrder(state.Channels.Where(c => c.Value is { Offline: true, Term: > 0 })).ToList();
         var leaders = LeaderMoves.Choose(state, offline, policy);
         var channels = new Dictionary<string, ChannelState>(state.Channels, StringComparer.Ordinal);
         foreach (var (name, leader) in leaders)

@@ -6,13 +6,20 @@ namespace Baton.Core.Cluster;
 /// <param name="ClusterId">Whose state.</param>
 /// <param name="Version">Raised by one at every write; gateways wait for a version above theirs.</param>
 /// <param name="Nodes">Nodes by id, failed ones included: their last known state is evidence.</param>
-/// <param name="Channels">Channels by name.</param>
+/// <param name="Channels">Channels by name, that of the metadata included: leaders, terms and copies are a matter of all.</param>
 public sealed record ClusterState(
     string ClusterId,
     long Version,
     IReadOnlyDictionary<string, NodeState> Nodes,
     IReadOnlyDictionary<string, ChannelState> Channels)
 {
+    /// <summary>The channels of the clients: what clusters replicate, what broadcasts go to, and what a configuration names.</summary>
+    [JsonIgnore]
+    public IEnumerable<KeyValuePair<string, ChannelState>> PChannels => Channels.Where(c => !MetadataChannel.Is(c.Key));
+
+    /// <summary>Whether clients have a channel <paramref name="name"/>.</summary>
+    public bool HasPChannel(string name) => !MetadataChannel.Is(name) && Channels.ContainsKey(name);
+
     /// <summary>A cluster with nothing in it.</summary>
     public static ClusterState Empty(string clusterId) => new(clusterId, 0, new Dictionary<string, NodeState>(StringComparer.Ordinal), new Dictionary<string, ChannelState>(StringComparer.Ordinal));
 }
@@ -52,7 +59,7 @@ public sealed record NodeState(
 /// <param name="Term">Fencing term of that leadership; never goes back.</param>
 /// <param name="ReplicationFactor">Copies asked for, the leader's included.</param>
 /// <param name="Replicas">The replicas, the leader not included.</param>
-/// <param name="Index">Position in creation order: index i corresponds to index i of the other cluster; 0 is the first channel, which carries the control vchannel.</param>
+/// <param name="Index">Position in creation order, that of the metadata's channel -1: index i corresponds to index i of the other cluster; 0 is the first channel, which carries the control vchannel.</param>
 /// <param name="Declined">The nodes that have said, one after the other since the channel was last given out for another reason, that they cannot lead it; null while there is none. They come last, so that it does not go to and fro between two of them while a third could.</param>
 /// <param name="TopicId">The topic whose partition it carries; null where it is no topic's.</param>
 public sealed record ChannelState(

@@ -50,7 +50,7 @@ internal static class LeaderMoves
     {
         for (var i = 0; i < wanting.Count; i++)
         {
-            if (string.Equals(wanting[i].Key, MetadataChannel.Name, StringComparison.Ordinal))
+            if (MetadataChannel.Is(wanting[i].Key))
             {
                 var leader = candidates[i].MinBy(n => load[n]);
                 candidates[i] = [leader];

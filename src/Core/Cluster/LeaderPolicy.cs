@@ -9,10 +9,3 @@ public enum LeaderPolicy
     /// <summary>The nodes that lead fewest channels.</summary>
     Spread,
 }
-
-/// <summary>The channel that carries the cluster's metadata. Its leader is the metadata leader, or coordinator.</summary>
-public static class MetadataChannel
-{
-    /// <summary>Its name. No client can create a channel of this name.</summary>
-    public const string Name = "__metadata";
-}

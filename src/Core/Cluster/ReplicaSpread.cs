@@ -1,17 +1,24 @@
 namespace Baton.Core.Cluster;
 
-/// <summary>Where copies of channels go: spread over zones first, then to the nodes with fewest copies, then by id. Counts the copies once, and keeps count of what it gives out.</summary>
+/// <summary>
+/// Where copies of channels go: spread over zones first, then to the nodes with fewest copies, of these to those that lead fewest channels, then by id. The channel of the metadata is not counted, only, among
+/// equals, whoever leads it comes last: a topic's partitions are to be spread evenly by themselves. Counts the copies once, and keeps count of what it gives out.
+/// </summary>
 internal sealed class ReplicaSpread
 {
     private readonly ClusterState _state;
     private readonly Dictionary<string, int> _copies;
+    private readonly Dictionary<string, int> _led;
+    private readonly string? _coordinator;
 
     /// <summary>Counts the copies on <paramref name="nodes"/>, which are those that can be given one.</summary>
     public ReplicaSpread(ClusterState state, IEnumerable<string> nodes)
     {
         _state = state;
         _copies = nodes.ToDictionary(n => n, _ => 0, StringComparer.Ordinal);
-        foreach (var channel in state.Channels.Values)
+        _coordinator = state.Channels.GetValueOrDefault(MetadataChannel.Name)?.Leader;
+        _led = state.PChannels.Select(c => c.Value.Leader).OfType<string>().CountBy(l => l, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
+        foreach (var (_, channel) in state.PChannels)
         {
             foreach (var owner in channel.Replicas.Select(r => r.NodeId).Append(channel.Leader))
             {
@@ -29,6 +36,8 @@ internal sealed class ReplicaSpread
         var next = _copies.Keys.Except(owners, StringComparer.Ordinal)
             .OrderBy(n => SharedZone(n, counted))
             .ThenBy(n => _copies[n])
+            .ThenBy(n => _led.GetValueOrDefault(n))
+            .ThenBy(n => string.Equals(n, _coordinator, StringComparison.Ordinal))
             .ThenBy(n => n, StringComparer.Ordinal)
             .FirstOrDefault();
         if (next is not null)

@@ -27,7 +27,7 @@ internal static class UpCommand
 
         Nodes.Validators.Add(r => Range(r, 1, 16));
         Channels.Validators.Add(r => Range(r, 1, 256));
-        Copies.Validators.Add(r => Range(r, 1, ChannelPlacement.MaxReplicationFactor));
+        Copies.Validators.Add(r => Range(r, 1, PartitionInitializer.MaxReplicationFactor));
         Port.Validators.Add(r => Range(r, 1, 65_535));
         GatewayPort.Validators.Add(r => Range(r, 1, 65_535));
         NodePort.Validators.Add(r => Range(r, 1, 65_535 - 16));

@@ -91,7 +91,7 @@ internal sealed class BroadcastCreate(
         }
 
         var state = (await states.ReadAsync(cancellationToken)).State;
-        if (BroadcastRules.Check(message, [.. state.Channels.Keys]) is { } wrong)
+        if (BroadcastRules.Check(message, [.. state.PChannels.Select(c => c.Key)]) is { } wrong)
         {
             throw wrong.ToException();
         }

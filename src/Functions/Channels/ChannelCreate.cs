@@ -8,10 +8,10 @@ using Baton.Functions.Topology;
 namespace Baton.Functions.Channels;
 
 /// <summary>
-/// <c>PUT /api/channels/{name}</c>: creates a channel and gives it its first leader; 200 when it is there already. While clusters replicate, the channel takes no writes until a configuration names it: it is created on every
-/// cluster first, and then the longer configuration is sent to the primary.
+/// <c>PUT /api/channels/{name}</c>: creates a channel and gives it its first leader; 200 when it is there already. The name of one that carries a topic's partition is taken (409). While clusters
+/// replicate, the channel takes no writes until a configuration names it: it is created on every cluster first, and then the longer configuration is sent to the primary.
 /// </summary>
-internal sealed class ChannelCreate(ClusterStateStore states, OpenHints hints)
+internal sealed class ChannelCreate(ClusterStateStore states, OpenHints hints, PlacementOptions placement)
 {
     private const int MaxBodyBytes = 16 * 1024;
 
@@ -27,19 +27,17 @@ internal sealed class ChannelCreate(ClusterStateStore states, OpenHints hints)
         var state = await states.UpdateAsync(
             s =>
             {
-                var result = ChannelPlacement.Create(s, name, body.ReplicationFactor);
-                created = result.Created;
+                var result = PartitionInitializer.Initialize(s, [new WantedChannel(name, body.ReplicationFactor)], placement.LeaderPolicy);
+                created = result.Created.Count > 0;
                 return result.Error is { } error ? throw error.ToException() : result.State;
             },
             cancellationToken);
 
-        var channel = state.Channels[name];
         if (created)
         {
             await hints.SendAndWaitAsync(state, name, cancellationToken);
         }
 
-        var view = new ChannelView(name, channel.Leader, channel.Term, [.. channel.Replicas.Select(r => new ReplicaView(r.NodeId, r.Mode, r.State, r.FlushedLsn))], channel.Offline ? ChannelAvailability.Offline : ChannelAvailability.Online);
-        return Results.Json(view, BatonJson.Options, statusCode: created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
+        return Results.Json(ChannelViews.Of(name, state.Channels[name]), BatonJson.Options, statusCode: created ? StatusCodes.Status201Created : StatusCodes.Status200OK);
     }
 }

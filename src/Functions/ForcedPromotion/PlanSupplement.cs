@@ -45,11 +45,11 @@ internal sealed class PlanSupplement(OperationStore operations, BroadcastStore b
             return new SupplementSize(planned.Steps.Count);
         }
 
-        var channels = (await states.ReadAsync(cancellationToken)).State.Channels;
+        var state = (await states.ReadAsync(cancellationToken)).State;
         var incomplete = BroadcastRules.Supplement(await broadcasts.ListIncompleteAsync(cancellationToken), promotion.BroadcastId)
             .Select(s => (
                 Broadcast: new SupplementedBroadcast(s.Task.BroadcastId, s.Task.Message.Kind, s.PendingVChannels.Count, s.MarkIgnored),
-                LacksChannel: s.PendingVChannels.Any(v => !channels.ContainsKey(VChannels.ChannelOf(v)))))
+                LacksChannel: s.PendingVChannels.Any(v => !state.HasPChannel(VChannels.ChannelOf(v)))))
             .ToList();
         List<SupplementedBroadcast> all = [.. incomplete.Select(i => i.Broadcast)];
         var plan = forceUpdate.Supplement ? new SupplementPlan(all, [.. incomplete.Where(i => i.LacksChannel).Select(i => i.Broadcast)]) : new SupplementPlan([], all);

@@ -197,7 +197,7 @@ internal sealed class SupplementBroadcasts(
     private static bool IsDelivered(BroadcastTask task, ClusterState state) =>
         task.State is BroadcastState.Pending or BroadcastState.Replicated && !task.PendingVChannels.Any(v => HasChannel(state, v));
 
-    private static bool HasChannel(ClusterState state, string vchannel) => state.Channels.ContainsKey(VChannels.ChannelOf(vchannel));
+    private static bool HasChannel(ClusterState state, string vchannel) => state.HasPChannel(VChannels.ChannelOf(vchannel));
 
     private sealed record MissingCopy(BroadcastTask Task, string VChannel);
 

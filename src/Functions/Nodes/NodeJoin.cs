@@ -19,7 +19,7 @@ internal sealed record NodeJoinOutputs(
 
 /// <summary>
 /// <c>PUT /api/nodes/{nodeId}</c>: a node joins, or joins again. It gets a new incarnation and never an old term: what it led before, it leads
-/// at the next term or not at all. A node that an operator has removed is refused with 409 for as long as it is the same process.
+/// at the next term or not at all. The first to join a cluster brings the channel of the metadata with it, in the same write. A node that an operator has removed is refused with 409 for as long as it is the same process.
 /// </summary>
 internal sealed class NodeJoin(
     ClusterStateStore states, HeartbeatStore heartbeats, ReplicateConfigurationStore configurations, PlacementOptions placement, TimeProvider time)
@@ -46,14 +46,16 @@ internal sealed class NodeJoin(
             s =>
             {
                 var result = ClusterMembership.Join(s, nodeId, join.Endpoint, join.Zone, join.Capacity, join.Instance, placement.LeaderPolicy);
-                return result.Error is { } error ? throw error.ToException() : result.State;
+                return result.Error is { } error
+                    ? throw error.ToException()
+                    : PartitionInitializer.InitializeMetadata(result.State, placement.LeaderPolicy).State with { Version = s.Version + 1 };
             },
             cancellationToken);
         var incarnation = state.Nodes[nodeId].Incarnation;
         var routine = new RoutineReconcileMessage(
             string.Create(CultureInfo.InvariantCulture, $"join-{incarnation}-{nodeId}"), $"node {nodeId} has joined", time.GetUtcNow(), new ReconcileScope(NodeId: nodeId));
         return new NodeJoinOutputs(
-            Results.Json(new JoinNodeResponse(nodeId, incarnation, Assignments.For(state, nodeId), standing), BatonJson.Options),
+            Results.Json(new JoinNodeResponse(nodeId, incarnation, Assignments.For(state, nodeId), standing) { Metadata = MetadataChannel.LeaderIn(state) }, BatonJson.Options),
             JsonSerializer.Serialize(routine, BatonJson.Options));
     }
 

@@ -79,7 +79,7 @@ internal sealed class BeginAlter(
         }
 
         var state = (await states.ReadAsync(cancellationToken)).State;
-        if (ReplicateConfigurationValidator.Validate(input.Configuration, meta.Configuration, cluster.Id, [.. state.Channels.Keys]) is { } error)
+        if (ReplicateConfigurationValidator.Validate(input.Configuration, meta.Configuration, cluster.Id, [.. state.PChannels.Select(c => c.Key)]) is { } error)
         {
             return new AlterBegun(Refused: error);
         }

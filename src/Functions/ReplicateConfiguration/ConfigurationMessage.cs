@@ -20,12 +20,12 @@ internal static class ConfigurationMessage
         return Of(state, c => named is null || named.Contains(c, StringComparer.Ordinal), new AlterReplicateConfig(configuration));
     }
 
-    /// <summary>A forced one: to every channel there is.</summary>
+    /// <summary>A forced one: to every channel that clients have.</summary>
     public static BroadcastMessage Forced(ClusterState state, Configuration configuration) => Of(state, _ => true, new AlterReplicateConfig(configuration, Forced: true));
 
     private static BroadcastMessage Of(ClusterState state, Func<string, bool> isTarget, AlterReplicateConfig change) => new(
         BroadcastMessage.AlterReplicateConfigKind,
-        [.. state.Channels.OrderBy(c => c.Value.Index).Where(c => isTarget(c.Key)).Select((c, i) => i == 0 ? VChannels.Control(c.Key) : c.Key)],
+        [.. state.PChannels.OrderBy(c => c.Value.Index).Where(c => isTarget(c.Key)).Select((c, i) => i == 0 ? VChannels.Control(c.Key) : c.Key)],
         ResourceLocks.ExclusiveCluster,
         AlterReplicateConfig: change);
 }

@@ -129,5 +129,5 @@ internal sealed class ReplicateConfigurationUpdate(
     }
 
     private async Task<IReadOnlyCollection<string>> ChannelsAsync(CancellationToken cancellationToken) =>
-        [.. (await states.ReadAsync(cancellationToken)).State.Channels.Keys];
+        [.. (await states.ReadAsync(cancellationToken)).State.PChannels.Select(c => c.Key)];
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.Edge.Access;
 
 namespace Baton.Functions.Requests;
@@ -21,6 +22,11 @@ internal static class RequestValues
             ? value
             : throw new ApiException(ApiErrorCode.InvalidArgument, $"'{name}' in the path must be {IdForm}");
     }
+
+    /// <summary>The channel in the path at <paramref name="name"/>: a client's, or that of the metadata, whose name is no id.</summary>
+    /// <exception cref="ApiException"><see cref="ApiErrorCode.InvalidArgument"/>.</exception>
+    public static string RouteChannel(this HttpRequest request, string name) =>
+        request.RouteValues[name]?.ToString() is { } value && MetadataChannel.Is(value) ? value : request.RouteId(name);
 
     /// <summary>The id of the query at <paramref name="name"/>; null where there is none.</summary>
     /// <exception cref="ApiException"><see cref="ApiErrorCode.InvalidArgument"/>.</exception>

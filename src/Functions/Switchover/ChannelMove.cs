@@ -23,7 +23,7 @@ internal sealed class ChannelMove(ClusterStateStore states, SwitchoverTarget tar
         [DurableClient] DurableTaskClient client,
         CancellationToken cancellationToken)
     {
-        var name = request.RouteId("name");
+        var name = request.RouteChannel("name");
         var body = await RequestBody.ReadAsync<MoveChannelRequest>(request, MaxBodyBytes, cancellationToken);
         if (!Names.IsValidId(body.To))
         {

@@ -1,6 +1,7 @@
 using Baton.Core.Api;
 using Baton.Core.Cluster;
 using Baton.Core.Replication;
+using Baton.Functions.Channels;
 using Baton.Functions.Hosting;
 using Baton.Functions.Nodes;
 using Baton.Functions.ReplicateConfiguration;
@@ -43,18 +44,7 @@ internal sealed class TopologyRead(
             .Select(n => new NodeView(n.Key, n.Value.Endpoint, n.Value.Incarnation, n.Value.Failed, n.Value.Zone, n.Value.Capacity, beats.GetValueOrDefault(n.Key)?.At, n.Value.Draining))],
         [.. state.Channels
             .OrderBy(c => c.Value.Index)
-            .Select(c => new ChannelView(
-                c.Key,
-                c.Value.Leader,
-                c.Value.Term,
-                [.. c.Value.Replicas.Select(r => View(r, c.Key, beats.GetValueOrDefault(r.NodeId)))],
-                c.Value.Offline ? ChannelAvailability.Offline : ChannelAvailability.Online))]);
-
-    private static ReplicaView View(ReplicaState replica, string channel, NodeBeat? beat)
-    {
-        var said = beat?.Channels.FirstOrDefault(c => string.Equals(c.Name, channel, StringComparison.Ordinal) && string.Equals(c.Role, Assignments.Replica, StringComparison.Ordinal));
-        return new ReplicaView(replica.NodeId, replica.Mode, replica.State, Math.Max(replica.FlushedLsn, said?.FlushedLsn ?? 0), said?.State);
-    }
+            .Select(c => ChannelViews.Of(c.Key, c.Value, beats))]);
 }
 
 /// <summary><c>GET /api/route?since=V&amp;waitMs=</c>: who leads what, in the small form that gateways follow.</summary>

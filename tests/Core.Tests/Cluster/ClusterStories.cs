@@ -118,15 +118,14 @@ internal static class ClusterStories
         for (var i = 0; i < NodeIds.Length; i++)
         {
             state = ClusterMembership.Join(state, NodeIds[i], new Uri($"http://{NodeIds[i]}"), i % 2 == 0 ? "z1" : "z2", null, "a").State;
+            state = PartitionInitializer.InitializeMetadata(state, LeaderPolicy.Spread).State;
         }
 
         for (var i = 1; i < ChannelNames.Length; i++)
         {
-            state = ChannelPlacement.Create(state, ChannelNames[i], 1 + (i % 3)).State;
+            state = States.With(state, ChannelNames[i], 1 + (i % 3));
         }
 
-        // No client can create it: it is there from the start.
-        var metadata = new ChannelState("n1", 1, 3, [new("n2", ReplicaMode.Sync, ReplicaProgress.Disconnected, 0), new("n3", ReplicaMode.Sync, ReplicaProgress.Disconnected, 0)], 9);
-        return state with { Channels = new Dictionary<string, ChannelState>(state.Channels, StringComparer.Ordinal) { [MetadataChannel.Name] = metadata } };
+        return state;
     }
 }

@@ -69,7 +69,7 @@ public sealed class FailoverStoryTests
                 _state = joined.State;
                 return Refusal(joined.Error);
             case ["create", var channel, var copies]:
-                _state = ChannelPlacement.Create(_state, channel, int.Parse(copies, CultureInfo.InvariantCulture)).State;
+                _state = States.With(_state, channel, int.Parse(copies, CultureInfo.InvariantCulture));
                 return [];
             case ["suspect", var node, .. var rest]:
                 return Report(node, FailureEvidenceKind.Suspicion, rest);

@@ -11,6 +11,10 @@ internal static class States
     /// <summary>A channel at the term that it is led at.</summary>
     public static ChannelAtTerm At(ClusterState state, string channel) => new(channel, state.Channels[channel].Term);
 
+    /// <summary>The state with one channel more, as a client would have it created.</summary>
+    public static ClusterState With(ClusterState state, string channel, int copies, LeaderPolicy policy = LeaderPolicy.Spread) =>
+        PartitionInitializer.Initialize(state, [new WantedChannel(channel, copies)], policy).State;
+
     public static ClusterState Of(string[] nodes, params (string Name, ChannelState Channel)[] channels) => new(
         "b",
         7,

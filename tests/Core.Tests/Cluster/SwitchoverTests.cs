@@ -61,7 +61,7 @@ public sealed class SwitchoverTests
         Assert.Equal([new LeaderMove("ch0", "n1", "n2", 5), new LeaderMove("ch2", "n1", "n3", 2)], drained.Moves);
         Assert.True(drained.State.Nodes["n1"] is { Draining: true, Failed: false });
         Assert.Equal("n3", Assert.Single(Failed(drained.State, "n2").Channels.Values.Select(c => c.Leader).Distinct(StringComparer.Ordinal)));
-        Assert.Equal("n2", ChannelPlacement.Create(Failed(drained.State, "n3"), "ch3", 3).State.Channels["ch3"].Leader);
+        Assert.Equal("n2", States.With(Failed(drained.State, "n3"), "ch3", 3).Channels["ch3"].Leader);
         Assert.False(Switchover.Drain(drained.State, "n1").Changed);
     }
 

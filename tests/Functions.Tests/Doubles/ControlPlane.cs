@@ -132,12 +132,18 @@ internal sealed class ControlPlane : IAsyncDisposable
 
     public Task<IReadOnlyList<HeldLock>> LocksAsync() => Get<LockStore>().ListAsync(CancellationToken.None);
 
-    /// <summary>Starts a node and lets it join.</summary>
+    /// <summary>Starts a node and lets it join; what its join gives it, it leads.</summary>
     public async Task<NodeDouble> AddNodeAsync(string nodeId)
     {
         var node = await NodeDouble.StartAsync(nodeId, Logs, Secret);
         _nodes.Add(node);
-        Assert.Equal(200, (await JoinAsync(nodeId, node.Endpoint)).Status);
+        var joined = await JoinAsync(nodeId, node.Endpoint);
+        Assert.Equal(200, joined.Status);
+        foreach (var assignment in joined.Read<JoinNodeResponse>().Assignments.Where(a => a.Role == Assignments.Leader))
+        {
+            node.OpenAt(assignment.Channel, assignment.Term);
+        }
+
         return node;
     }
 
@@ -168,9 +174,10 @@ internal sealed class ControlPlane : IAsyncDisposable
     /// <summary>Two nodes and channels ch1 and ch2, one led by each.</summary>
     public async Task WithTwoNodesAsync()
     {
+        // In this order: n1 leads the metadata, so that of both it would be the last to be given ch1.
         await AddNodeAsync("n1");
-        await AddNodeAsync("n2");
         await AddChannelAsync("ch1");
+        await AddNodeAsync("n2");
         await AddChannelAsync("ch2");
     }
 

@@ -141,7 +141,8 @@ internal sealed partial class NodeDouble : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private object OpenAt(string channel, long term)
+    /// <summary>Opens what it is to lead.</summary>
+    public object OpenAt(string channel, long term)
     {
         var opened = Open.AddOrUpdate(channel, term, (_, old) => Math.Max(old, term)) == term;
         return opened ? new object() : new ApiError(ApiErrorCode.Conflict, "a later term is open");

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.Functions.Failover;
 using Baton.Functions.Reconcile;
 using Baton.Functions.Tests.Doubles;
@@ -69,7 +70,7 @@ public sealed class StorageAwayTests(AzuriteFixture azurite, ITestOutputHelper o
 
         var after = await plane.StateAsync();
         Assert.Equal(before.Version + 1, after.Version);
-        Assert.Equal([new ChannelAtTerm("ch1", after.Channels["ch1"].Term)], Assert.Single(plane.Nodes[1].Calls).Many!);
+        Assert.Equal([new ChannelAtTerm(MetadataChannel.Name, 2), new ChannelAtTerm("ch1", after.Channels["ch1"].Term)], Assert.Single(plane.Nodes[1].Calls).Many!);
         Assert.NotNull(UrgentQueue.Json<ReconcileRequest>(outputs.Reconcile!).Failover);
     }
 

@@ -21,12 +21,13 @@ public sealed class NodeTests(AzuriteFixture azurite)
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
         await plane.AddNodeAsync("n1");
         await plane.AddChannelAsync("ch1");
-        var first = Assert.Single((await BeatAsync(plane, "n1", 1)).Assignments);
+        var first = (await BeatAsync(plane, "n1", 1)).Assignments;
 
         var again = (await JoinAsync(plane, "n1")).Read<JoinNodeResponse>();
 
         Assert.Equal(2, again.Incarnation);
-        Assert.Equal(first.Term + 1, Assert.Single(again.Assignments).Term);
+        Assert.Equal([MetadataChannel.Name, "ch1"], first.Select(a => a.Channel));
+        Assert.Equal(first.Select(a => a with { Term = a.Term + 1 }), again.Assignments);
         Assert.True((await BeatAsync(plane, "n1", 1)).MustRejoin);
         Assert.Equal(again.Assignments, (await BeatAsync(plane, "n1", 2)).Assignments);
     }
@@ -137,7 +138,7 @@ public sealed class NodeTests(AzuriteFixture azurite)
         var past = await RouteAsync(plane, $"?since={version - 1}&waitMs=60000");
 
         Assert.Equal(304, none.Status);
-        Assert.All(answers, a => Assert.Equal(["ch1", "ch2", "ch3"], a.Read<RouteView>().Channels.Keys.Order(StringComparer.Ordinal), StringComparer.Ordinal));
+        Assert.All(answers, a => Assert.Equal([MetadataChannel.Name, "ch1", "ch2", "ch3"], a.Read<RouteView>().Channels.Keys.Order(StringComparer.Ordinal), StringComparer.Ordinal));
         Assert.Equal(version + 1, past.Read<RouteView>().Version);
         Assert.Equal(400, (await RouteAsync(plane, "?since=1&waitMs=60001")).Status);
     }
@@ -152,10 +153,11 @@ public sealed class NodeTests(AzuriteFixture azurite)
         await plane.HandleAsync(UrgentQueue.Report("n1"));
         var offline = (await RouteAsync(plane, "?since=0&waitMs=0")).Read<RouteView>();
 
-        Assert.Equal(new RouteEntry(plane.Nodes[0].Endpoint, "n1", 1, 1), Assert.Single(online.Channels).Value);
+        Assert.Equal([MetadataChannel.Name, "ch1"], online.Channels.Keys.Order(StringComparer.Ordinal));
+        Assert.All(online.Channels.Values, c => Assert.Equal(new RouteEntry(plane.Nodes[0].Endpoint, "n1", 1, 1), c));
         Assert.Empty(online.Offline!);
         Assert.Empty(offline.Channels);
-        Assert.Equal(["ch1"], offline.Offline!);
+        Assert.Equal([MetadataChannel.Name, "ch1"], offline.Offline!);
     }
 
     [Fact]
@@ -186,7 +188,7 @@ public sealed class NodeTests(AzuriteFixture azurite)
         Assert.Equal(("b", Core.Replication.ClusterRole.Secondary), (view.ClusterId, view.Role));
         Assert.Equal(["n1", "n2"], view.Nodes.Select(n => n.NodeId), StringComparer.Ordinal);
         Assert.All(view.Nodes, n => Assert.NotNull(n.LastHeartbeat));
-        Assert.Equal(["ch1", "ch2"], view.Channels.Select(c => c.Name), StringComparer.Ordinal);
+        Assert.Equal([MetadataChannel.Name, "ch1", "ch2"], view.Channels.Select(c => c.Name), StringComparer.Ordinal);
     }
 
     [Fact]
@@ -249,7 +251,7 @@ public sealed class NodeTests(AzuriteFixture azurite)
         plane.CallAsync<ChannelCreate>((f, r) => f.RunAsync(r, default), new CreateChannelRequest(), ("name", channel));
 
     private static async Task<ReplicaView> ReplicaAsync(ControlPlane plane) =>
-        Assert.Single(Assert.Single((await plane.CallAsync<TopologyRead>((f, r) => f.RunAsync(r, default))).Read<TopologyView>().Channels).Replicas);
+        Assert.Single((await plane.CallAsync<TopologyRead>((f, r) => f.RunAsync(r, default))).Read<TopologyView>().Channels.Single(c => c.Name == "ch1").Replicas);
 
     private static Task<Answer> RouteAsync(ControlPlane plane, string query) => plane.CallAsync<RouteRead>((f, r) => f.RunAsync(r, default), null, query);
 

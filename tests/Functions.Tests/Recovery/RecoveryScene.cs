@@ -74,8 +74,9 @@ internal static class RecoveryScene
         return plane;
     }
 
+    /// <summary>Changes the clients' channels; that of the metadata has no copies to recover.</summary>
     public static Task ChangeChannelsAsync(this ControlPlane plane, Func<ChannelState, ChannelState> change) => plane.States.UpdateAsync(
-        s => s with { Version = s.Version + 1, Channels = s.Channels.ToDictionary(c => c.Key, c => change(c.Value), StringComparer.Ordinal) }, default);
+        s => s with { Version = s.Version + 1, Channels = s.Channels.ToDictionary(c => c.Key, c => MetadataChannel.Is(c.Key) ? c.Value : change(c.Value), StringComparer.Ordinal) }, default);
 
     public static Task ChangeNodeAsync(this ControlPlane plane, string nodeId, Func<NodeState, NodeState> change) => plane.States.UpdateAsync(
         s => s with { Version = s.Version + 1, Nodes = s.Nodes.ToDictionary(n => n.Key, n => n.Key == nodeId ? change(n.Value) : n.Value, StringComparer.Ordinal) }, default);
@@ -84,7 +85,7 @@ internal static class RecoveryScene
     public static async Task RaiseTermAsync(this ControlPlane plane)
     {
         await plane.ChangeChannelsAsync(c => c with { Term = c.Term + 1 });
-        foreach (var (name, channel) in (await plane.StateAsync()).Channels)
+        foreach (var (name, channel) in (await plane.StateAsync()).PChannels)
         {
             plane.Node(channel.Leader!).Open[name] = channel.Term;
         }

@@ -8,7 +8,7 @@ namespace Baton.Functions.Tests.ReplicateConfiguration;
 public sealed class ConfigurationMessageTests
 {
     // ch3 was created after the update had been checked.
-    private static readonly ClusterState State = new[] { "ch2", "ch1", "ch3" }.Aggregate(ClusterState.Empty("b"), (s, name) => ChannelPlacement.Create(s, name, 1).State);
+    private static readonly ClusterState State = new[] { "ch2", "ch1", "ch3" }.Aggregate(ClusterState.Empty("b"), (s, name) => PartitionInitializer.Initialize(s, [new WantedChannel(name, 1)], LeaderPolicy.Spread).State);
 
     [Fact]
     public void A_normal_change_goes_to_the_channels_that_it_names_and_its_control_copy_to_the_one_created_first() =>

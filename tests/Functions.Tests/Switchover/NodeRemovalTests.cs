@@ -232,7 +232,7 @@ public sealed class NodeRemovalTests(AzuriteFixture azurite)
         Assert.Equal((AuthorizationLevel.Admin, AuthorizationLevel.Function), (levels["NodeRemove"], levels["ChannelMove"]));
     }
 
-    // n1 leads ch1 and ch3, n2 leads ch2.
+    // n1 leads the metadata and ch1, n2 leads ch2 and ch3.
     private async Task<ControlPlane> StartAsync()
     {
         var plane = await ControlPlane.StartAsync(azurite.NewAccount());
