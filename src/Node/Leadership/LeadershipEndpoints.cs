@@ -17,7 +17,7 @@ internal static class LeadershipEndpoints
 
     private static async Task<IResult> OpenAsync(string channel, HttpRequest request, ChannelTable channels)
     {
-        ChannelNames.Check(channel);
+        ChannelNames.CheckAny(channel);
         var order = await JsonBody.ReadAsync<OpenChannelRequest>(request);
         CheckTerm(order.Term);
 
@@ -37,7 +37,7 @@ internal static class LeadershipEndpoints
         // All before any: an order that is wrong anywhere opens nothing.
         foreach (var (channel, term) in wanted)
         {
-            ChannelNames.Check(channel);
+            ChannelNames.CheckAny(channel);
             CheckTerm(term);
         }
 
@@ -46,7 +46,7 @@ internal static class LeadershipEndpoints
 
     private static async Task<IResult> CloseAsync(string channel, HttpRequest request, ChannelTable channels)
     {
-        ChannelNames.Check(channel);
+        ChannelNames.CheckAny(channel);
         var order = await JsonBody.ReadAsync<CloseChannelRequest>(request);
         CheckTerm(order.Term);
         await channels.CloseAsync(channel, order.Term);

@@ -29,7 +29,7 @@ internal static class RecoveryEndpoints
     // A look at a leader's log: the other half of a handshake.
     private static async Task<IResult> HistoryAsync(string channel, HttpContext context, ChannelTable channels, Drain drain)
     {
-        ChannelNames.Check(channel);
+        ChannelNames.CheckAny(channel);
         var query = context.Request.Query;
         var lsn = query["lsn"].ToString();
         var at = 0L;
@@ -42,7 +42,7 @@ internal static class RecoveryEndpoints
         where T : class =>
         routes.MapPost($"/replicas/{{channel}}/{step}", async (string channel, HttpContext context, ReplicaTable replicas, Drain drain) =>
         {
-            ChannelNames.Check(channel);
+            ChannelNames.CheckAny(channel);
             var request = await JsonBody.ReadAsync<T>(context.Request);
             check(request);
             var follower = replicas.Find(channel) ?? throw Follower.NotFollowed(channel);

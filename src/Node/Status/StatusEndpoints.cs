@@ -36,7 +36,7 @@ internal static class StatusEndpoints
 
     private static async Task<IResult> StatusAsync(string channel, ChannelTable channels, ReplicaTable replicas)
     {
-        ChannelNames.Check(channel);
+        ChannelNames.CheckAny(channel);
         var status = channels.Find(channel) is { } led ? await led.StatusAsync() : replicas.Find(channel)?.Status() ?? LedChannel.NotLed(channel);
         return Results.Json(status, BatonJson.Options);
     }

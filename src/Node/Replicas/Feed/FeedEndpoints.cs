@@ -23,7 +23,7 @@ internal static class FeedEndpoints
 
     private static async Task FeedAsync(string channel, HttpContext context, ChannelTable channels, IOptions<FollowSettings> settings, Drain drain, TimeProvider time)
     {
-        ChannelNames.Check(channel);
+        ChannelNames.CheckAny(channel);
         var query = context.Request.Query;
         var term = long.TryParse(query["term"], NumberStyles.None, CultureInfo.InvariantCulture, out var given) && given > 0
             ? given
@@ -116,7 +116,7 @@ internal static class FeedEndpoints
 
     private static async Task<IResult> ProgressAsync(string channel, string nodeId, HttpRequest request, ChannelTable channels)
     {
-        ChannelNames.Check(channel);
+        ChannelNames.CheckAny(channel);
         CheckNodeId(nodeId);
         var progress = await JsonBody.ReadAsync<ReplicaProgressRequest>(request);
         if (progress.FlushedLsn < 0)
