@@ -114,7 +114,7 @@ internal sealed class KillRounds(LocalCluster cluster, ClientLoad load, RouteWat
         await cluster.Client.WaitUntilServingAsync(cluster.Channels, Patience, cancellationToken);
         await ClusterClient.UntilAsync(
             "every channel has its copies, and all are in sync",
-            async () => (await cluster.Client.TopologyAsync(cancellationToken)).Channels.All(c => c.Leader is not null && c.Replicas.Count >= Nodes - 1 && c.Replicas.All(r => r.State == ReplicaProgress.InSync)),
+            async () => (await cluster.Client.TopologyAsync(cancellationToken)).PChannels.All(c => c.Leader is not null && c.Replicas.Count >= Nodes - 1 && c.Replicas.All(r => r.State == ReplicaProgress.InSync)),
             Patience,
             cancellationToken);
         await load.MoreAsync(2, Patience, cancellationToken);
@@ -123,8 +123,8 @@ internal sealed class KillRounds(LocalCluster cluster, ClientLoad load, RouteWat
     private async Task<(int Index, IReadOnlyList<ChannelView> Led)> DrawAsync()
     {
         var topology = await cluster.Client.TopologyAsync(cancellationToken);
-        var leader = topology.Channels[_random.Next(topology.Channels.Count)].Leader!;
-        return (cluster.NodeIndex(leader), [.. topology.Channels.Where(c => c.Leader == leader)]);
+        var leader = topology.PChannels[_random.Next(topology.PChannels.Count)].Leader!;
+        return (cluster.NodeIndex(leader), [.. topology.PChannels.Where(c => c.Leader == leader)]);
     }
 
     // Of the channels that the node led: the one that is written to first.

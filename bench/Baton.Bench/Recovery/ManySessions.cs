@@ -30,7 +30,7 @@ internal static class ManySessions
 
         await cluster.KillNodeAsync(1);
         await ClusterClient.UntilAsync(
-            "the other node leads all", async () => (await client.TopologyAsync(cancellationToken)).Channels.All(c => c.Leader == cluster.NodeId(0)), Patience, cancellationToken);
+            "the other node leads all", async () => (await client.TopologyAsync(cancellationToken)).PChannels.All(c => c.Leader == cluster.NodeId(0)), Patience, cancellationToken);
         await client.WaitUntilServingAsync(cluster.Channels, Patience, cancellationToken);
         var request = new AppendRequest([.. Enumerable.Repeat(new MessageBody(new byte[RecordBytes]), RecordsBehind)]);
         var parallel = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken };

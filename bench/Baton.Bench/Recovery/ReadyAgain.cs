@@ -25,11 +25,11 @@ internal static class ReadyAgain
         await ReadyAsync(_ => true, Nodes - 1);
         for (var i = 0; i < failovers; i++)
         {
-            var channel = (await client.TopologyAsync(cancellationToken)).Channels[i % Channels];
+            var channel = (await client.TopologyAsync(cancellationToken)).PChannels[i % Channels];
             var killed = cluster.NodeIndex(channel.Leader!);
             await cluster.KillNodeAsync(killed);
             await ClusterClient.UntilAsync(
-                $"{channel.Name} has another leader", async () => (await client.TopologyAsync(cancellationToken)).Channels.All(c => c.Leader != cluster.NodeId(killed)), Patience, cancellationToken);
+                $"{channel.Name} has another leader", async () => (await client.TopologyAsync(cancellationToken)).PChannels.All(c => c.Leader != cluster.NodeId(killed)), Patience, cancellationToken);
             await left.TimeAsync(() => ReadyAsync(n => n != cluster.NodeId(killed), Nodes - 2));
             await cluster.StartNodeAsync(killed, cancellationToken);
             await all.TimeAsync(() => ReadyAsync(_ => true, Nodes - 1));

@@ -38,7 +38,7 @@ internal static class SessionLog
     public static async Task<bool> AreReadyAsync(ClusterClient client, Func<string, bool> counts, int replicasOfEach, CancellationToken cancellationToken)
     {
         var known = (await client.GetAsync<IReadOnlyList<RecoveredReplica>>("api/recovery/replicas", cancellationToken)).Value.ToDictionary(r => (r.Channel, r.ReplicaId));
-        return (await client.TopologyAsync(cancellationToken)).Channels.All(c =>
+        return (await client.TopologyAsync(cancellationToken)).PChannels.All(c =>
         {
             var counted = c.Replicas.Where(r => counts(r.NodeId)).ToList();
             return c.Leader is { } leader && counts(leader) && counted.Count >= replicasOfEach && counted.TrueForAll(r =>

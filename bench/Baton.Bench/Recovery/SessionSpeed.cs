@@ -28,7 +28,7 @@ internal static class SessionSpeed
         var cluster = await machine.StartClusterAsync("a", o => o with { Gateway = false, Channels = 1, ReplicationFactor = 2 }, cancellationToken);
         var (client, channel) = (cluster.Client, cluster.Channels[0]);
         var topology = await client.TopologyAsync(cancellationToken);
-        var replica = topology.Nodes.Single(n => n.NodeId != topology.Channels[0].Leader);
+        var replica = topology.Nodes.Single(n => n.NodeId != topology.PChannels[0].Leader);
         await FillAsync(client, channel, mib, cancellationToken);
         await ClusterClient.UntilAsync("the replica is ready", () => SessionLog.AreReadyAsync(client, _ => true, 1, cancellationToken), Patience, cancellationToken);
         say($"{mib} MiB of records of {RecordBytes} bytes in {channel}");

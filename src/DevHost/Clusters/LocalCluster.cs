@@ -96,6 +96,7 @@ public sealed class LocalCluster : IAsyncDisposable
             ["Cluster__Secret"] = Secrets.ControlSecret,
             ["Cluster__ReplicationSecret"] = Secrets.ReplicationSecret,
             ["Storage__ConnectionString"] = _options.StorageConnectionString,
+            ["Placement__LeaderPolicy"] = _options.LeaderPolicy.ToString(),
             ["HeartbeatSweepSchedule"] = "*/1 * * * * *",
             ["RecoverySweepSchedule"] = "*/1 * * * * *",
             ["OperationSweepSchedule"] = "*/10 * * * * *",

@@ -1,3 +1,5 @@
+using Baton.Core.Cluster;
+
 namespace Baton.DevHost.Clusters;
 
 /// <summary>How to run one cluster on this machine.</summary>
@@ -38,6 +40,9 @@ public sealed record LocalClusterOptions
 
     /// <summary>On how many nodes each of the channels is to be, the leader's counted.</summary>
     public int ReplicationFactor { get; init; } = 1;
+
+    /// <summary>Which of a channel's nodes leads it. Spread, unlike the function app's own default: with few channels there would else be nodes that lead none, and nothing to see of them.</summary>
+    public LeaderPolicy LeaderPolicy { get; init; } = LeaderPolicy.Spread;
 
     /// <summary>Further settings of the function app, <c>Section__Name</c>.</summary>
     public IReadOnlyDictionary<string, string> AppSettings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);

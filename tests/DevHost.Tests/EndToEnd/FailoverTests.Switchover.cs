@@ -53,7 +53,7 @@ public sealed partial class FailoverTests
         Assert.DoesNotContain(topology.Nodes, n => n.NodeId == Cluster.NodeId(leader));
         await ClusterClient.UntilAsync(
             "every channel has three copies on the others",
-            async () => (await fixture.Client.TopologyAsync(CancellationToken.None)).Channels.All(
+            async () => (await fixture.Client.TopologyAsync(CancellationToken.None)).PChannels.All(
                 c => c.Leader is not null && c.Replicas.Count >= 2 && !c.Replicas.Any(r => r.NodeId == Cluster.NodeId(leader))),
             FailoverCluster.Patience,
             CancellationToken.None);

@@ -60,7 +60,7 @@ public sealed partial class FailoverTests(FailoverCluster fixture, ITestOutputHe
     {
         var topology = await fixture.Client.TopologyAsync(CancellationToken.None);
         var (leader, channel) = await fixture.LeaderAsync(Channel);
-        var other = Cluster.NodeIndex(topology.Channels.Select(c => c.Leader!).FirstOrDefault(l => Cluster.NodeIndex(l) != leader) ?? channel.Replicas[0].NodeId);
+        var other = Cluster.NodeIndex(topology.PChannels.Select(c => c.Leader!).FirstOrDefault(l => Cluster.NodeIndex(l) != leader) ?? channel.Replicas[0].NodeId);
 
         var first = Cluster.KillNodeAsync(leader);
         await Cluster.KillNodeAsync(other);

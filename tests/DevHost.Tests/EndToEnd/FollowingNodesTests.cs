@@ -27,14 +27,14 @@ public sealed class FollowingNodesTests
 
             await cluster.KillNodeAsync(0);
             await ClusterClient.UntilAsync(
-                "the killed node leads nothing", async () => (await cluster.Client.TopologyAsync(CancellationToken.None)).Channels.All(c => c.Leader is not null && c.Leader != cluster.NodeId(0)), Patience, CancellationToken.None);
+                "the killed node leads nothing", async () => (await cluster.Client.TopologyAsync(CancellationToken.None)).PChannels.All(c => c.Leader is not null && c.Leader != cluster.NodeId(0)), Patience, CancellationToken.None);
             await FollowedAsync(cluster, producers, http, copies: 3);
 
             await cluster.StartNodeAsync(0, CancellationToken.None);
             await cluster.Client.WaitForNodesAsync(3, Patience, CancellationToken.None);
             await ClusterClient.UntilAsync(
                 "the copy that the failover has cost is made again",
-                async () => (await cluster.Client.TopologyAsync(CancellationToken.None)).Channels.All(c => c.Replicas.Count == 2),
+                async () => (await cluster.Client.TopologyAsync(CancellationToken.None)).PChannels.All(c => c.Replicas.Count == 2),
                 Patience,
                 CancellationToken.None);
             await FollowedAsync(cluster, producers, http, copies: 6);
