@@ -91,7 +91,8 @@ public sealed record ChannelView(string Name, string? Leader, long Term, IReadOn
 /// <param name="State">What the cluster's state says of it: only <see cref="ReplicaProgress.InSync"/> makes it ready to lead.</param>
 /// <param name="FlushedLsn">The last LSN that it has on its disk, by its last heartbeat or by the state.</param>
 /// <param name="Following">What it was doing at its last heartbeat, by its own account; absent before the first.</param>
-public sealed record ReplicaView(string NodeId, ReplicaMode Mode, ReplicaProgress State, long FlushedLsn, FollowState? Following = null);
+/// <param name="Leaving">It goes once as many others are in sync as were asked for; absent where it does not.</param>
+public sealed record ReplicaView(string NodeId, ReplicaMode Mode, ReplicaProgress State, long FlushedLsn, FollowState? Following = null, bool? Leaving = null);
 
 /// <summary>Whether a channel has a leader.</summary>
 public enum ChannelAvailability
@@ -211,6 +212,30 @@ public sealed record RoutineReconcileMessage(string EventId, string Reason, Date
 /// <param name="To">The node that is to lead.</param>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record MoveChannelRequest(string? To);
+
+/// <summary><c>POST /api/rebalance</c>.</summary>
+/// <param name="DryRun">Only says what would move.</param>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record RebalanceRequest(bool DryRun = false);
+
+/// <summary>Answer of a <c>POST /api/rebalance</c> that only asks.</summary>
+/// <param name="Moves">What would move.</param>
+/// <param name="Nodes">What each node that may be given channels has before and after it.</param>
+public sealed record RebalanceView(RebalanceMoves Moves, IReadOnlyList<NodeBalance> Nodes);
+
+/// <summary>Moves of a rebalance.</summary>
+/// <param name="Leaders">Leaderships.</param>
+/// <param name="Replicas">Copies.</param>
+public sealed record RebalanceMoves(IReadOnlyList<RebalanceMove> Leaders, IReadOnlyList<RebalanceMove> Replicas);
+
+/// <summary>What a node has before and after a rebalance.</summary>
+/// <param name="NodeId">The node.</param>
+/// <param name="Leads">How many channels it leads.</param>
+/// <param name="Copies">How many copies of replicated channels it has, those included that it leads.</param>
+public sealed record NodeBalance(string NodeId, BeforeAndAfter Leads, BeforeAndAfter Copies);
+
+/// <summary>A number before and after.</summary>
+public sealed record BeforeAndAfter(int Before, int After);
 
 /// <summary>What to reconcile; all when absent.</summary>
 public sealed record ReconcileScope(string? Channel = null, string? NodeId = null);

@@ -71,7 +71,17 @@ public sealed record ChannelState(
 }
 
 /// <summary>A replica of a channel.</summary>
-public sealed record ReplicaState(string NodeId, ReplicaMode Mode, ReplicaProgress State, long FlushedLsn);
+/// <param name="NodeId">The node that keeps it.</param>
+/// <param name="Mode">When it gets a batch.</param>
+/// <param name="State">How far its recovery is.</param>
+/// <param name="FlushedLsn">What it had on its disk when its state was noted.</param>
+/// <param name="Leaving">It is to go once as many others are in sync as were asked for, and does not count as one of them; until then it is a copy like any other, also for a failover (<see cref="LeavingCopies"/>).</param>
+public sealed record ReplicaState(
+    string NodeId,
+    ReplicaMode Mode,
+    ReplicaProgress State,
+    long FlushedLsn,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)] bool Leaving = false);
 
 /// <summary>When a replica gets a batch.</summary>
 public enum ReplicaMode

@@ -21,6 +21,7 @@ public static class ReplicaSets
     /// <item>Copies on nodes that are no members any more are dropped.</item>
     /// <item>A channel that has fewer copies on candidates than asked for gets new ones on candidates that beat, as far as there are any. A copy on a failed or drained node does not count, and stays as evidence.</item>
     /// <item>A channel that has more copies on candidates than asked for loses the worst.</item>
+    /// <item>A copy that is leaving does not count, and goes once as many of those that count are in sync as were asked for. Where no node is left to take its place, it stays, and is leaving no more.</item>
     /// <item>Of the copies on failed nodes as many stay as were asked for, those that had flushed most.</item>
     /// <item>What a replica says of itself is noted where its state changes. It never becomes <see cref="ReplicaProgress.InSync"/> by its own word.</item>
     /// <item>The rows of nodes removed longer ago than <see cref="RemovedRowsStayFor"/> are dropped.</item>
@@ -76,7 +77,7 @@ public static class ReplicaSets
         public List<ReplicaState> Repaired(string name, IReadOnlyList<ReplicaState> before)
         {
             var channel = State.Channels[name];
-            var replicas = before.Where(r => State.Nodes.GetValueOrDefault(r.NodeId) is { RemovedAt: null }).Select(r => Noted(name, r)).ToList();
+            var replicas = before.Where(r => State.Nodes.GetValueOrDefault(r.NodeId) is { RemovedAt: null }).Select(r => Marked(Noted(name, r))).ToList();
             if (channel.Leader is not { } leader)
             {
                 // Offline: there is no node to copy to, and what is left is evidence.
@@ -84,7 +85,9 @@ public static class ReplicaSets
             }
 
             Fill(name, replicas, leader, channel.ReplicationFactor);
+            KeepWhatIsNeeded(replicas, leader, channel.ReplicationFactor);
             Thin(replicas, leader, channel.ReplicationFactor);
+            LetGo(replicas, channel.ReplicationFactor);
             Forget(replicas, channel.ReplicationFactor);
             return replicas;
         }
@@ -101,9 +104,27 @@ public static class ReplicaSets
         {
             while (Counted(replicas) is var counted && counted.Count + 1 > wanted)
             {
-                var worst = replicas.Where(r => Candidates.Contains(r.NodeId)).MaxBy(r => Demerits(r, [leader, .. counted.Where(n => !string.Equals(n, r.NodeId, StringComparison.Ordinal))]))!;
+                var worst = replicas.Where(IsCounted).MaxBy(r => Demerits(r, [leader, .. counted.Where(n => !string.Equals(n, r.NodeId, StringComparison.Ordinal))]))!;
                 replicas.Remove(worst);
                 Spread.Dropped(worst.NodeId);
+            }
+        }
+
+        // Nobody can take its place: the target has failed, and every other node has a copy already. The best first.
+        private void KeepWhatIsNeeded(List<ReplicaState> replicas, string leader, int wanted)
+        {
+            while (Counted(replicas) is var counted && counted.Count + 1 < wanted && replicas.Where(r => r.Leaving).MinBy(r => Demerits(r, [leader, .. counted])) is { } best)
+            {
+                replicas[replicas.IndexOf(best)] = best with { Leaving = false };
+                Spread.Stays(best.NodeId);
+            }
+        }
+
+        private void LetGo(List<ReplicaState> replicas, int wanted)
+        {
+            if (replicas.Count(r => IsCounted(r) && r.State == ReplicaProgress.InSync) + 1 >= wanted)
+            {
+                replicas.RemoveAll(r => r.Leaving);
             }
         }
 
@@ -119,7 +140,12 @@ public static class ReplicaSets
             replicas.RemoveAll(forgotten.Contains);
         }
 
-        private List<string> Counted(List<ReplicaState> replicas) => [.. replicas.Select(r => r.NodeId).Where(Candidates.Contains)];
+        private List<string> Counted(List<ReplicaState> replicas) => [.. replicas.Where(IsCounted).Select(r => r.NodeId)];
+
+        private bool IsCounted(ReplicaState replica) => !replica.Leaving && Candidates.Contains(replica.NodeId);
+
+        // A copy on a node that has failed or is being drained counts for nothing anyway: it is what every such copy is, whatever becomes of the move.
+        private ReplicaState Marked(ReplicaState replica) => replica.Leaving && !Candidates.Contains(replica.NodeId) ? replica with { Leaving = false } : replica;
 
         // The greatest goes: silent, far behind, async, in a zone with another copy, on a node with many, and of equals the last by id.
         private (bool Silent, int Behind, long Lacking, bool Async, int SharedZone, int Copies, int ById) Demerits(ReplicaState replica, IReadOnlyList<string> others) => (

@@ -20,7 +20,7 @@ internal sealed class ReplicaSpread
         _led = state.PChannels.Select(c => c.Value.Leader).OfType<string>().CountBy(l => l, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
         foreach (var (_, channel) in state.PChannels)
         {
-            foreach (var owner in channel.Replicas.Select(r => r.NodeId).Append(channel.Leader))
+            foreach (var owner in channel.Replicas.Where(r => !r.Leaving).Select(r => r.NodeId).Append(channel.Leader))
             {
                 if (owner is not null && _copies.TryGetValue(owner, out var count))
                 {
@@ -60,6 +60,15 @@ internal sealed class ReplicaSpread
         if (_copies.TryGetValue(node, out var count))
         {
             _copies[node] = count - 1;
+        }
+    }
+
+    /// <summary>A copy on <paramref name="node"/> counts again.</summary>
+    public void Stays(string node)
+    {
+        if (_copies.TryGetValue(node, out var count))
+        {
+            _copies[node] = count + 1;
         }
     }
 

@@ -17,7 +17,7 @@ public static class Switchover
 {
     /// <summary>
     /// The state with <paramref name="channel"/> led by <paramref name="to"/> at the next term. The former leader keeps a copy, as an async replica that starts over, in the place of
-    /// the target's; none where the channel has as many copies as were asked for without it, or where it is itself being drained.
+    /// the target's; none where the channel has as many copies on candidates as were asked for without it, or where it is itself being drained.
     /// </summary>
     /// <returns>The state; unchanged where the node leads the channel already; a 404 for a channel or node that the cluster does not have; a 409 where the node has failed or is being drained.</returns>
     public static SwitchoverResult Move(ClusterState state, string channel, string to)
@@ -44,13 +44,7 @@ public static class Switchover
             return Refused(state, ApiErrorCode.Conflict, $"Node '{to}' {(node.Failed ? "has failed: name another, or move the channel once it has joined again" : "is being drained: name another")}.");
         }
 
-        var after = Placement.Lead(before, to);
-        if (before.Leader is { } from && Member(state, from) is { IsCandidate: true } && after.Replicas.Count + 1 < before.ReplicationFactor)
-        {
-            var at = before.Replicas.TakeWhile(r => !Is(r.NodeId, to)).Count();
-            after = after with { Replicas = [.. after.Replicas.Take(at), new ReplicaState(from, ReplicaMode.Async, ReplicaProgress.Disconnected, 0), .. after.Replicas.Skip(at)] };
-        }
-
+        var after = Moved(state, before, to);
         var channels = new Dictionary<string, ChannelState>(state.Channels, StringComparer.Ordinal) { [channel] = after };
         return Done(state with { Channels = channels }, [new LeaderMove(channel, before.Leader, to, after.Term)]);
     }
@@ -134,6 +128,19 @@ public static class Switchover
         }
 
         return Done(WithNode(state, nodeId, node with { Draining = false, RemovedAt = now }), []);
+    }
+
+    /// <summary>The channel led by <paramref name="to"/>, with its former leader's copy where there is to be one (<see cref="Move"/>).</summary>
+    internal static ChannelState Moved(ClusterState state, ChannelState before, string to)
+    {
+        var after = Placement.Lead(before, to);
+        if (before.Leader is not { } from || Member(state, from) is not { IsCandidate: true } || LeavingCopies.Counted(state, after).Count() + 1 >= before.ReplicationFactor)
+        {
+            return after;
+        }
+
+        var at = before.Replicas.TakeWhile(r => !Is(r.NodeId, to)).Count();
+        return after with { Replicas = [.. after.Replicas.Take(at), new ReplicaState(from, ReplicaMode.Async, ReplicaProgress.Disconnected, 0), .. after.Replicas.Skip(at)] };
     }
 
     // A removed node's row is kept only to tell its process.

@@ -34,7 +34,7 @@ internal static class ClusterStories
         from instance in Gen.Elements("a", "b", "c")
         from account in Gen.Elements<FollowState?>(null, FollowState.Disconnected, FollowState.CatchingUp, FollowState.Following, FollowState.Diverged, FollowState.NeedsRebuild)
         from inSync in Gen.Elements(true, false)
-        from what in Gen.Elements("suspicion", "silence", "operator", "leaving", "cannot lead", "cannot lead any", "join", "join", "join", "move", "drain", "undrain", "remove", "repair", "recovered")
+        from what in Gen.Elements("suspicion", "silence", "operator", "leaving", "cannot lead", "cannot lead any", "join", "join", "join", "move", "drain", "undrain", "remove", "repair", "recovered", "rebalance", "rebalance", "take back")
         select new Step($"{what} {node} {channel} {policy} {instance} {account}", after, (s, now) => what switch
         {
             "suspicion" => Fail(s, new FailureEvidence(node, FailureEvidenceKind.Suspicion), now, policy),
@@ -50,6 +50,8 @@ internal static class ClusterStories
             "remove" => Switchover.Remove(s, node, now).State,
             "repair" => ReplicaSets.Repair(s, Beats(s, channel, account, now), HeartbeatTimeout, now),
             "recovered" => Recovered(s, channel, inSync),
+            "rebalance" => LeavingCopies.Mark(s, RebalancePlanner.Replicas(s), 2),
+            "take back" => LeavingCopies.TakeBack(s),
             _ => throw new InvalidOperationException(what),
         });
 

@@ -200,7 +200,7 @@ public sealed class ReplicaSetsTests
         var repaired = ReplicaSets.Repair(after, ClusterStories.Beats(after, "ch2", FollowState.Following, at), Timeout, at);
         var candidates = repaired.Nodes.Where(n => n.Value.IsCandidate).Select(n => n.Key).ToHashSet(StringComparer.Ordinal);
         return repaired.Channels.Values.Where(c => c.Leader is not null).All(c =>
-            1 + c.Replicas.Count(r => candidates.Contains(r.NodeId)) == Math.Min(c.ReplicationFactor, candidates.Union([c.Leader!], StringComparer.Ordinal).Count())
+            1 + c.Replicas.Count(r => !r.Leaving && candidates.Contains(r.NodeId)) == Math.Min(c.ReplicationFactor, candidates.Union([c.Leader!], StringComparer.Ordinal).Count())
             && c.Replicas.All(r => repaired.Nodes[r.NodeId].RemovedAt is null));
     });
 }
