@@ -6,6 +6,7 @@ using Baton.Functions.Failover;
 using Baton.Functions.ForcedPromotion;
 using Baton.Functions.Nodes;
 using Baton.Functions.Operations;
+using Baton.Functions.Rebalance;
 using Baton.Functions.Reconcile;
 using Baton.Functions.Recovery;
 using Baton.Functions.ReplicateConfiguration;
@@ -65,6 +66,10 @@ internal static class Composition
         services.AddSingleton<OperationStarter>();
         services.AddSingleton<OperationWait>();
         services.AddSingleton<IGivenUp, RemovalGivenUp>();
+        services.AddSingleton<IGivenUp, RebalanceGivenUp>();
+        services.AddSingleton<ReplicaRepair>();
+        services.AddSingleton<RebalanceCancellation>();
+        services.AddSingleton<RebalanceWatch>();
         services.AddSingleton<TombstoneStore>();
         services.AddSingleton<BroadcastStore>();
         services.AddSingleton<LockStore>();

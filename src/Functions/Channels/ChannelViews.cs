@@ -18,6 +18,6 @@ internal static class ChannelViews
     private static ReplicaView Of(ReplicaState replica, string channel, NodeBeat? beat)
     {
         var said = beat?.Channels.FirstOrDefault(c => string.Equals(c.Name, channel, StringComparison.Ordinal) && string.Equals(c.Role, Assignments.Replica, StringComparison.Ordinal));
-        return new ReplicaView(replica.NodeId, replica.Mode, replica.State, Math.Max(replica.FlushedLsn, said?.FlushedLsn ?? 0), said?.State);
+        return new ReplicaView(replica.NodeId, replica.Mode, replica.State, Math.Max(replica.FlushedLsn, said?.FlushedLsn ?? 0), said?.State, replica.Leaving ? true : null);
     }
 }

@@ -31,6 +31,9 @@ internal sealed record Backoff(TimeSpan First, TimeSpan Longest)
     /// <summary>New leaders that are to say that they lead: 100 ms doubling to 2 s.</summary>
     public static Backoff Confirmation { get; } = new(TimeSpan.FromMilliseconds(100), TimeSpan.FromSeconds(2));
 
+    /// <summary>Copies that are to come in sync: 200 ms doubling to 2 s. Each look reads the state, a large row in a large cluster.</summary>
+    public static Backoff Copies { get; } = new(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(2));
+
     /// <summary>
     /// For activities that only touch storage: they ride out a storage service that is throttled or restarting. What is still failing
     /// then fails the instance, and the operation goes on with its next attempt.

@@ -1,8 +1,10 @@
+using Baton.Core.Cluster;
 using Baton.Core.Recovery;
 using Baton.Durable;
 using Baton.Functions.Failover;
 using Baton.Functions.Hosting;
 using Baton.Functions.Nodes;
+using Baton.Functions.Rebalance;
 using Baton.Functions.Reconcile;
 using Baton.Functions.Topology;
 
@@ -11,9 +13,12 @@ namespace Baton.Functions.Recovery;
 /// <summary>
 /// Sees to it that every replica that lives and is not in sync has a session, and asks for a reconciliation where the end of one is not in the state yet. While all replicas are in sync it costs two
 /// reads. Decides nothing twice: what a channel's recoveries should be follows from what was read (<see cref="RecoveryPlan"/>), and the same intent again changes nothing.
+/// <para>
+/// The state that it has read is looked at for two things more: whether copies that are leaving can go, and whether the members have changed so that a rebalance is due (<see cref="RebalanceWatch"/>).
+/// </para>
 /// </summary>
 internal sealed class RecoverySweep(
-    RecoveryAssignments assignments, RecoveryStore recoveries, ClusterStateStore states, HeartbeatStore heartbeats, ReconcileRequests reconcile, FailoverOptions failover, RecoveryOptions options, TimeProvider time)
+    RecoveryAssignments assignments, RecoveryStore recoveries, ClusterStateStore states, HeartbeatStore heartbeats, ReconcileRequests reconcile, FailoverOptions failover, RecoveryOptions options, RebalanceWatch rebalance, TimeProvider time)
 {
     // Calls to the storage, of whose connections the fast path must have its share.
     private const int AtOnce = 8;
@@ -27,7 +32,9 @@ internal sealed class RecoverySweep(
     {
         var state = (await states.ReadAsync(cancellationToken)).State;
         var plan = new RecoveryPlan(await heartbeats.ReadBeatsAsync(cancellationToken), failover.HeartbeatTimeout, options.ReadyLag, time.GetUtcNow());
-        if (!plan.IsDue(state))
+        await rebalance.LookAsync(client, state, cancellationToken);
+        var canGo = LeavingCopies.CanGo(state);
+        if (!plan.IsDue(state) && !canGo)
         {
             RecoveryMetrics.RecordUnderWay(0);
             return;
@@ -41,7 +48,7 @@ internal sealed class RecoverySweep(
             plan.Intents(state, known, options.Budget, options.SessionsAtOnce),
             parallel,
             async (intent, ct) => await assignments.ApplyAsync(client, await WithoutRecentlyFailedAsync(intent, known.GetValueOrDefault(intent.Channel), ct), ct));
-        if (!ReferenceEquals(plan.WithReadiness(state, state, known), state))
+        if (canGo || !ReferenceEquals(plan.WithReadiness(state, state, known), state))
         {
             await reconcile.RequestAsync(client, cancellationToken);
         }

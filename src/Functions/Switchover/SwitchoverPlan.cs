@@ -39,24 +39,33 @@ internal static class SwitchoverPlans
     }
 }
 
-/// <summary>The steps' names, the same in code, API, timeline and docs, and their order.</summary>
+/// <summary>The steps' names, the same in code, API, timeline and docs, and their order. Moves, removals and rebalances share them.</summary>
 internal static class SwitchoverSteps
 {
-    /// <summary>Of a move: gives the channel its new leader.</summary>
+    /// <summary>Of a move: gives the channel its new leader. Of a rebalance: counts what is to move.</summary>
     public const int Plan = 1;
 
     /// <summary>Of a removal: gives everything that the node leads to others.</summary>
     public const int Drain = 1;
 
+    /// <summary>Of a rebalance: moves copies.</summary>
+    public const int Copies = 2;
+
+    /// <summary>Of a rebalance: gives channels their new leaders.</summary>
+    public const int Leaders = 3;
+
     /// <summary>Tells the new leaders.</summary>
-    public const int Open = 2;
+    public const int Open = 4;
 
     /// <summary>Waits until they say that they lead.</summary>
-    public const int Confirm = 3;
+    public const int Confirm = 5;
+
+    /// <summary>Of a removal: waits until what the node has copies of is in sync elsewhere.</summary>
+    public const int Replicas = 6;
 
     /// <summary>Of a removal: ends the membership.</summary>
-    public const int Remove = 4;
+    public const int Remove = 7;
 
     /// <summary>Reports.</summary>
-    public const int Report = 5;
+    public const int Report = 8;
 }

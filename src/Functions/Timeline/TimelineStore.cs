@@ -45,6 +45,9 @@ internal static class TimelineKinds
     /// <summary>An operator removed a node.</summary>
     public const string NodeRemoved = "nodeRemoved";
 
+    /// <summary>Copies and leaderships were evened out over the nodes.</summary>
+    public const string Rebalanced = "rebalanced";
+
     /// <summary>A pass of reconciliation.</summary>
     public const string Reconciled = "reconciled";
 

@@ -18,6 +18,8 @@ public sealed class SettingTests
     [InlineData("Failover:HeartbeatTimeoutMs", "3s")]
     [InlineData("Placement:LeaderPolicy", "Any")]
     [InlineData("Placement:LeaderPolicy", "1")]
+    [InlineData("Placement:AutoRebalance", "yes")]
+    [InlineData("Placement:RebalanceDelayMs", "-1")]
     [InlineData("Failover:OpenTimeoutMs", "-1")]
     [InlineData("Failover:SuspicionCooldownMs", "99999999999")]
     public void A_setting_that_does_not_fit_is_named_with_its_value_and_what_to_do(string name, string? value)
@@ -46,7 +48,7 @@ public sealed class SettingTests
         Assert.Equal(FailoverOptions.Default, FailoverOptions.From(Settings()));
         Assert.Equal(new ForceUpdateOptions(true, true), ForceUpdateOptions.From(Settings()));
         Assert.Equal(new ReplicationOptions(true), ReplicationOptions.From(Settings()));
-        Assert.Equal(new PlacementOptions(LeaderPolicy.PreferCoordinator), PlacementOptions.From(Settings()));
+        Assert.Equal(new PlacementOptions(LeaderPolicy.PreferCoordinator, true, TimeSpan.FromMinutes(1)), PlacementOptions.From(Settings()));
         Assert.Null(ClusterOptions.From(Settings()).ReplicationSecret);
     }
 
