@@ -15,7 +15,7 @@ internal sealed record MemberToRemove(string OperationId, string NodeId);
 internal sealed record MemberRemoved(ApiError? Refused = null);
 
 /// <summary>
-/// Activity, step 4 of a removal: one conditional write ends the membership, if the node leads nothing. Done again, it changes nothing. The node is told in the answer to its next
+/// Activity, step 5 of a removal: one conditional write ends the membership, if the node leads nothing. Done again, it changes nothing. The node is told in the answer to its next
 /// heartbeat; one that never asks again needs not be told.
 /// </summary>
 internal sealed class RemoveMember(OperationStore operations, ClusterStateStore states, TimeProvider time, ILogger<RemoveMember> logger)

@@ -1,4 +1,5 @@
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.Core.Operations;
 using Baton.Functions.Hosting;
 using Baton.Functions.Operations;
@@ -26,7 +27,7 @@ public sealed class NodeRemovalTests(AzuriteFixture azurite)
         var operation = await RemoveAsync(plane);
 
         Assert.Equal((OperationStatus.Succeeded, null), (operation.Status, operation.Error));
-        Assert.Equal(["Drain", "Open", "Confirm", "Remove", "Report"], operation.Steps.Select(s => s.Name), StringComparer.Ordinal);
+        Assert.Equal(["Drain", "Open", "Confirm", "Replicas", "Remove", "Report"], operation.Steps.Select(s => s.Name), StringComparer.Ordinal);
         var after = await plane.StateAsync();
         Assert.Equal(before.Version + 2, after.Version);
         Assert.All(after.Channels.Values, c => Assert.Equal("n2", c.Leader));
@@ -91,6 +92,7 @@ public sealed class NodeRemovalTests(AzuriteFixture azurite)
     [InlineData(nameof(DrainNode), true)]
     [InlineData(nameof(OpenMoved), true)]
     [InlineData(nameof(ConfirmMoved), true)]
+    [InlineData(nameof(AwaitReplicas), true)]
     [InlineData(nameof(RemoveMember), false)]
     [InlineData(nameof(RemoveMember), true)]
     [InlineData(nameof(ReportSwitchover), true)]
@@ -211,6 +213,73 @@ public sealed class NodeRemovalTests(AzuriteFixture azurite)
     }
 
     [Fact]
+    public async Task What_it_has_copies_of_is_in_sync_elsewhere_before_it_goes()
+    {
+        await using var plane = await StartWithCopiesAsync();
+        var waited = new List<string>();
+        plane.Engine.BeforeActivity = async name =>
+        {
+            if (name == nameof(AwaitReplicas) && await ReplicasAsync(plane) is var (ch1, ch2))
+            {
+                waited.Add($"{ch1} / {ch2}");
+                await InSyncAsync(plane, waited.Count > 2 ? "n3" : "");
+            }
+
+            await ConfirmAsync(plane, name);
+        };
+
+        var operation = await RemoveAsync(plane);
+
+        Assert.Equal((OperationStatus.Succeeded, null), (operation.Status, operation.Error));
+        Assert.Equal(["- / n1!", "n3 / n1! n3", "n3 / n1! n3"], waited.Take(3), StringComparer.Ordinal);
+        var state = await plane.StateAsync();
+        Assert.All(state.Channels.Values.Where(c => c.ReplicationFactor > 1), c => Assert.Contains(c.Replicas, r => r is { NodeId: "n3", State: ReplicaProgress.InSync }));
+        Assert.NotNull(state.Nodes["n1"].RemovedAt);
+    }
+
+    [Fact]
+    public async Task Where_the_node_that_was_to_have_the_copies_dies_it_goes_without_waiting_for_what_cannot_be()
+    {
+        await using var plane = await StartWithCopiesAsync();
+        var died = false;
+        plane.Engine.BeforeActivity = async name =>
+        {
+            if (name == nameof(AwaitReplicas) && !died && await ReplicasAsync(plane) is ("n3", _))
+            {
+                died = true;
+                await plane.HandleAsync(UrgentQueue.Report("n3"));
+            }
+
+            await ConfirmAsync(plane, name);
+        };
+
+        var operation = await RemoveAsync(plane);
+
+        Assert.True(died);
+        Assert.Equal(OperationStatus.Succeeded, operation.Status);
+        Assert.NotNull((await plane.StateAsync()).Nodes["n1"].RemovedAt);
+    }
+
+    [Fact]
+    public async Task Where_the_copies_do_not_come_in_sync_it_fails_after_ten_minutes_and_the_node_is_a_member_as_before()
+    {
+        await using var plane = await StartWithCopiesAsync();
+        plane.Engine.Timers = Timers.WhenIdle;
+        plane.Engine.BeforeActivity = async name =>
+        {
+            await (name == nameof(AwaitReplicas) ? plane.BeatAllAsync() : ConfirmAsync(plane, name));
+        };
+
+        var operation = await RemoveAsync(plane);
+
+        Assert.Equal((OperationStatus.Failed, "Unavailable"), (operation.Status, operation.Error!.Code));
+        Assert.Contains("ch1; ch2", operation.Error.Detail, StringComparison.Ordinal);
+        Assert.InRange(plane.Engine.Runs(nameof(AwaitReplicas)), 100, 400);
+        var node = (await plane.StateAsync()).Nodes["n1"];
+        Assert.Equal((false, null), (node.Draining, node.RemovedAt));
+    }
+
+    [Fact]
     public async Task A_node_that_is_unknown_is_404_and_one_that_has_failed_is_removed_without_asking_it()
     {
         await using var plane = await StartAsync();
@@ -251,6 +320,39 @@ public sealed class NodeRemovalTests(AzuriteFixture azurite)
         plane.Engine.BeforeActivity = name => ConfirmAsync(plane, name);
         return plane;
     }
+
+    // As above, with n3, and two copies of ch1 and ch2: n1 leads ch1 and follows ch2, n2 the other way round.
+    private async Task<ControlPlane> StartWithCopiesAsync()
+    {
+        var plane = await StartAsync();
+        await plane.AddNodeAsync("n3");
+        await plane.States.UpdateAsync(
+            s => s with
+            {
+                Version = s.Version + 1,
+                Channels = s.Channels.ToDictionary(
+                    c => c.Key,
+                    c => c.Key == "ch3" ? c.Value : c.Value with { ReplicationFactor = 2, Replicas = [new ReplicaState(c.Value.Leader == "n1" ? "n2" : "n1", ReplicaMode.Sync, ReplicaProgress.InSync, 5)] },
+                    StringComparer.Ordinal),
+            },
+            default);
+        return plane;
+    }
+
+    private static async Task<(string Ch1, string Ch2)> ReplicasAsync(ControlPlane plane)
+    {
+        var state = await plane.StateAsync();
+        string Of(string channel) => state.Channels[channel].Replicas is { Count: > 0 } some ? string.Join(' ', some.Select(r => $"{r.NodeId}{(r.State == ReplicaProgress.InSync ? "!" : "")}")) : "-";
+        return (Of("ch1"), Of("ch2"));
+    }
+
+    private static Task<ClusterState> InSyncAsync(ControlPlane plane, string nodeId) => plane.States.UpdateAsync(
+        s => !s.Channels.Values.Any(c => c.Replicas.Any(r => r.NodeId == nodeId && r.State != ReplicaProgress.InSync)) ? s : s with
+        {
+            Version = s.Version + 1,
+            Channels = s.Channels.ToDictionary(c => c.Key, c => c.Value with { Replicas = [.. c.Value.Replicas.Select(r => r.NodeId == nodeId ? r with { State = ReplicaProgress.InSync } : r)] }, StringComparer.Ordinal),
+        },
+        default);
 
     private static async Task<OperationHead> HeadAsync(ControlPlane plane, string id) => (await plane.Operations.ReadHeadAsync(id, default))!;
 
