@@ -79,7 +79,9 @@ public static class Switchover
         var moves = new List<LeaderMove>();
         foreach (var (name, channel) in led)
         {
-            channels[name] = Placement.Lead(channel, leaders[name]);
+            // Its copy counts for nothing, and yet is one more until it is replaced: the node stays a member until then.
+            var after = Placement.Lead(channel, leaders[name]);
+            channels[name] = node.IsLive && channel.ReplicationFactor > 1 ? after with { Replicas = [.. after.Replicas, new ReplicaState(nodeId, ReplicaMode.Async, ReplicaProgress.Disconnected, 0)] } : after;
             moves.Add(new LeaderMove(name, nodeId, leaders[name], channels[name].Term));
         }
 

@@ -25,7 +25,7 @@ public static class TopicChannels
             return new TopicChannelsResult(state, [], stale);
         }
 
-        var (after, created, error) = PartitionInitializer.Initialize(state, [.. request.Channels.Select(c => new WantedChannel(c.Name, c.ReplicationFactor, request.TopicId))], policy);
+        var (after, created, error) = PartitionInitializer.Initialize(state, [.. request.Channels.Select(c => new WantedChannel(c.Name, c.ReplicationFactor, c.TopicId))], policy);
         return new TopicChannelsResult(after, created, error);
     }
 

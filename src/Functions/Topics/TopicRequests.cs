@@ -15,9 +15,8 @@ internal static class TopicRequests
     public static void Check(CreateTopicChannelsRequest body)
     {
         CheckTerm(body.MetadataTerm);
-        Require(VChannels.IsValidChannel(body.Topic), "'topic' must be the topic's name: 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit, without \"_v\".");
-        Require(ExactNumbers.IsPosition(body.TopicId), "'topicId' must be above 0 and below 2^53.");
         CheckNames(body.Channels?.Select(c => c?.Name));
+        Require(body.Channels!.All(c => ExactNumbers.IsPosition(c.TopicId)), "'topicId' of each of 'channels' must be above 0 and below 2^53.");
         Require(
             body.Channels!.All(c => c.ReplicationFactor is >= 1 and <= PartitionInitializer.MaxReplicationFactor),
             $"'replicationFactor' of each of 'channels' must be 1 to {PartitionInitializer.MaxReplicationFactor}.");

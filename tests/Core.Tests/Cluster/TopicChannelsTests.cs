@@ -9,7 +9,7 @@ public sealed class TopicChannelsTests
 
     private static readonly HashSet<string> NoneReplicated = [];
 
-    private static CreateTopicChannelsRequest Orders(long term, long topicId) => new(term, "orders", topicId, [new("orders-0", 1), new("orders-1", 2)]);
+    private static CreateTopicChannelsRequest Orders(long term, long topicId) => new(term, [new("orders-0", topicId, 1), new("orders-1", topicId, 2)]);
 
     [Fact]
     public void What_a_topic_lacks_is_created_and_belongs_to_it()

@@ -14,7 +14,7 @@ namespace Baton.Functions.Tests.Topics;
 [Collection(AzuriteTests.Name)]
 public sealed class TopicChannelsTests(AzuriteFixture azurite)
 {
-    private static readonly CreateTopicChannelsRequest Orders = new(1, "orders", 5, [.. Enumerable.Range(0, 4).Select(p => new TopicChannel($"orders-{p}", 2))]);
+    private static readonly CreateTopicChannelsRequest Orders = new(1, [.. Enumerable.Range(0, 4).Select(p => new TopicChannel($"orders-{p}", 5, 2))]);
 
     [Fact]
     public async Task The_first_join_brings_the_metadata_and_every_answer_says_who_leads_it()
@@ -120,7 +120,7 @@ public sealed class TopicChannelsTests(AzuriteFixture azurite)
         await plane.HandleAsync(UrgentQueue.Report("n1"));
         var before = await plane.StateAsync();
 
-        var created = await CreateAsync(plane, Orders with { Channels = [new("orders-9")] });
+        var created = await CreateAsync(plane, Orders with { Channels = [new("orders-9", 5)] });
         var deleted = await DeleteAsync(plane, new DeleteTopicChannelsRequest(1, [new("orders-0", 5)]));
 
         Assert.Equal((409, 409), (created.Status, deleted.Status));
@@ -156,7 +156,7 @@ public sealed class TopicChannelsTests(AzuriteFixture azurite)
         await plane.AddChannelAsync("orders-3");
 
         var created = await CreateAsync(plane, Orders);
-        await CreateAsync(plane, Orders with { Channels = [new("orders-0")] });
+        await CreateAsync(plane, Orders with { Channels = [new("orders-0", 5)] });
         var byClient = await plane.CallAsync<ChannelCreate>((f, r) => f.RunAsync(r, default), new CreateChannelRequest(), ("name", "orders-0"));
 
         Assert.Equal((409, 409), (created.Status, byClient.Status));
@@ -168,7 +168,7 @@ public sealed class TopicChannelsTests(AzuriteFixture azurite)
     {
         await using var plane = await StartAsync();
         await CreateAsync(plane, Orders);
-        await CreateAsync(plane, new CreateTopicChannelsRequest(1, "other", 6, [new("other-0")]));
+        await CreateAsync(plane, new CreateTopicChannelsRequest(1, [new("other-0", 6)]));
         var request = new DeleteTopicChannelsRequest(1, [new("orders-0", 5), new("orders-1", 5), new("orders-2", 5), new("orders-3", 5), new("other-0", 5), new("never", 5)]);
 
         var deleted = (await DeleteAsync(plane, request)).Read<DeletedTopicChannels>();
@@ -195,18 +195,18 @@ public sealed class TopicChannelsTests(AzuriteFixture azurite)
     }
 
     [Theory]
-    [InlineData("""{"metadataTerm":0,"topic":"orders","topicId":5,"channels":[{"name":"orders-0"}]}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"Orders","topicId":5,"channels":[{"name":"orders-0"}]}""")]
-    [InlineData("""{"metadataTerm":1,"topicId":5,"channels":[{"name":"orders-0"}]}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"orders","topicId":0,"channels":[{"name":"orders-0"}]}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"orders","topicId":5}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"orders","topicId":5,"channels":[]}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"orders","topicId":5,"channels":[null]}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"orders","topicId":5,"channels":[{"name":"__metadata"}]}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"orders","topicId":5,"channels":[{"name":"orders_v0"}]}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"orders","topicId":5,"channels":[{"name":"orders-0"},{"name":"orders-0"}]}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"orders","topicId":5,"channels":[{"name":"orders-0","replicationFactor":8}]}""")]
-    [InlineData("""{"metadataTerm":1,"topic":"orders","topicId":5,"channels":[{"name":"orders-0","leader":"n1"}]}""")]
+    [InlineData("""{"metadataTerm":0,"channels":[{"name":"orders-0","topicId":5}]}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[{"name":"Orders-0","topicId":5}]}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[{"name":"orders-0"}]}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[{"name":"orders-0","topicId":0}]}""")]
+    [InlineData("""{"metadataTerm":1}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[]}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[null]}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[{"name":"__metadata","topicId":5}]}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[{"name":"orders_v0","topicId":5}]}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[{"name":"orders-0","topicId":5},{"name":"orders-0","topicId":5}]}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[{"name":"orders-0","topicId":5,"replicationFactor":8}]}""")]
+    [InlineData("""{"metadataTerm":1,"channels":[{"name":"orders-0","topicId":5,"leader":"n1"}]}""")]
     public async Task A_request_that_cannot_be_is_refused(string body)
     {
         await using var plane = await ControlPlane.StartAsync(azurite.NewAccount());
@@ -220,7 +220,7 @@ public sealed class TopicChannelsTests(AzuriteFixture azurite)
     public async Task A_thousand_channels_are_one_request_and_one_more_is_refused()
     {
         await using var plane = await StartAsync(("Placement:LeaderPolicy", "Spread"));
-        TopicChannel[] channels = [.. Enumerable.Range(0, 1_001).Select(p => new TopicChannel($"{new string('t', 48)}-{p:D14}", 2))];
+        TopicChannel[] channels = [.. Enumerable.Range(0, 1_001).Select(p => new TopicChannel($"{new string('t', 48)}-{p:D14}", 5, 2))];
 
         var created = await CreateAsync(plane, Orders with { Channels = channels[..1_000] });
         var refused = await CreateAsync(plane, Orders with { Channels = channels });

@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using Baton.Core.Api;
-using Baton.Edge.Producers;
 using Baton.Gateway.Producers;
 using Baton.Gateway.Tests.Harness;
 using Microsoft.Extensions.DependencyInjection;

@@ -3,7 +3,6 @@ using System.Net;
 using Baton.Core.Api;
 using Baton.Gateway.Forwarding;
 using Baton.Edge.Producers;
-using Baton.Gateway.Producers;
 using Baton.Gateway.Tests.Harness;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
