@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Baton.Core.Channels;
 
 namespace Baton.Core.Metadata;
@@ -13,6 +14,7 @@ internal ref struct MetadataSnapshotReader
     private readonly Dictionary<string, string> _ids = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, List<string>> _groupsOfTopic = new(StringComparer.Ordinal);
     private readonly List<string> _unassigned = [];
+    private readonly (byte[] Bytes, string Text)[] _recent = new (byte[], string)[64];
     private SnapshotReader _reader;
     private int _partitions;
     private int _offsets;
@@ -68,16 +70,9 @@ internal ref struct MetadataSnapshotReader
         for (var left = _reader.Count("topics"); left > 0; left--)
         {
             name = Next(name, "name of a topic");
-            var topic = new TopicState(
-                name,
-                Number("topic id", 1),
-                Time("creation"),
-                Number("generation", 1),
-                (int)Number("partition count", 1, int.MaxValue),
-                (int)Number("replication factor", 1, int.MaxValue),
-                Config(),
-                ImmutableSortedDictionary<int, PartitionState>.Empty);
-            topic = topic with { Partitions = Partitions(topic) };
+            var (id, created, generation) = (Number("topic id", 1), Time("creation"), Number("generation", 1));
+            var (count, factor, config) = ((int)Number("partition count", 1, int.MaxValue), (int)Number("replication factor", 1, int.MaxValue), Config());
+            var topic = new TopicState(name, id, created, generation, count, factor, config, Partitions(name, generation, count));
             topics.Add(name, topic);
             _partitions += topic.PartitionCount;
             if (topic.Partitions.Count < topic.PartitionCount)
@@ -108,17 +103,23 @@ internal ref struct MetadataSnapshotReader
         return config.ToImmutable();
     }
 
-    private ImmutableSortedDictionary<int, PartitionState> Partitions(TopicState topic)
+    private ImmutableSortedDictionary<int, PartitionState> Partitions(string topic, long generation, int count)
     {
+        var left = _reader.Count("partitions");
+        if (left == 0)
+        {
+            return ImmutableSortedDictionary<int, PartitionState>.Empty;
+        }
+
         var partitions = ImmutableSortedDictionary.CreateBuilder<int, PartitionState>();
         var number = -1;
-        for (var left = _reader.Count("partitions"); left > 0; left--)
+        for (; left > 0; left--)
         {
-            number = (int)Number("number of a partition", number + 1, topic.PartitionCount - 1);
+            number = (int)Number("number of a partition", number + 1, count - 1);
             var leader = _reader.Flag("whether it has a leader") ? Id("leader") : null;
             var term = Number("term", 0);
             var replicas = Ids("replicas");
-            partitions.Add(number, new PartitionState(PartitionChannels.NameOf(topic.Name, number, topic.Generation), leader, term, replicas, Ids("isr"), Number("high watermark", 0)));
+            partitions.Add(number, new PartitionState(PartitionChannels.NameOf(topic, number, generation), leader, term, replicas, Ids("isr"), Number("high watermark", 0)));
         }
 
         return partitions.ToImmutable();
@@ -218,7 +219,19 @@ internal ref struct MetadataSnapshotReader
 
     private string? Optional(string what) => _reader.Flag(what) ? _reader.Text(what) : null;
 
-    private string Id(string what) => Interned(_reader.Text(what));
+    // The ids of nodes are few and come in every partition: most are found among the last ones by their bytes, without making a text.
+    private string Id(string what)
+    {
+        var before = _reader;
+        var bytes = _reader.Bytes(what);
+        ref var slot = ref _recent[(bytes.Length == 0 ? 0 : bytes[^1]) % _recent.Length];
+        if (slot.Text is null || !bytes.SequenceEqual(slot.Bytes))
+        {
+            slot = (bytes.ToArray(), Interned(before.Text(what)));
+        }
+
+        return slot.Text;
+    }
 
     private string Interned(string id)
     {
@@ -233,12 +246,12 @@ internal ref struct MetadataSnapshotReader
     private ImmutableArray<string> Ids(string what)
     {
         var count = _reader.Count(what);
-        var ids = ImmutableArray.CreateBuilder<string>(count);
-        for (; count > 0; count--)
+        var ids = count == 0 ? [] : new string[count];
+        for (var i = 0; i < count; i++)
         {
-            ids.Add(Id(what));
+            ids[i] = Id(what);
         }
 
-        return ids.MoveToImmutable();
+        return ImmutableCollectionsMarshal.AsImmutableArray(ids);
     }
 }
