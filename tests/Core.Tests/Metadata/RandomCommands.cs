@@ -24,13 +24,23 @@ internal static class RandomCommands
         (1, from n in Node from i in Gen.Choose(1, 3) from z in Gen.Elements<string?>("z", null) select (MetadataCommand)new RegisterNode(n, new Uri($"http://{n}:{i}"), i, z)),
         (1, from n in Node from s in Gen.Elements(NodeStatus.Live, NodeStatus.Draining, NodeStatus.Failed) from i in Gen.Elements<long?>(null, 1, 2) select (MetadataCommand)new UpdateNodeStatus(n, s, i)),
         (1, from n in Node select (MetadataCommand)new RemoveNode(n)),
-        (8, from t in Topic from p in Partition from g in Gen.Elements(1, 1, 1, 2, 2, 3) from r in Nodes.Where(n => n.Length > 0) from l in Leader from term in Term from i in TopicId
+        (8, from t in Topic
+            from p in Partition
+            from g in Gen.Elements(1, 1, 1, 2, 2, 3)
+            from r in Nodes.Where(n => n.Length > 0)
+            from l in Leader
+            from term in Term
+            from i in TopicId
             select (MetadataCommand)new AssignPartition(t, p, PartitionChannels.NameOf(t, p, g), r, l, term, i)),
         (6, from t in Topic from p in Partition from l in Leader from term in Term from i in TopicId select (MetadataCommand)new SetPartitionLeader(t, p, l, term, i)),
         (6, from t in Topic from p in Partition from n in Nodes from term in Term from i in TopicId select (MetadataCommand)new UpdateIsr(t, p, n, term, i)),
         (4, from t in Topic from p in Partition from w in Gen.Choose(0, 9) from i in TopicId select (MetadataCommand)new SetHighWatermark(t, p, w, i)),
         (2, from g in Group select (MetadataCommand)new CreateConsumerGroup(g, "range")),
-        (2, from g in Group from s in Gen.Elements<GroupState?>(GroupState.Empty, GroupState.Stable, null) from n in Gen.Elements<long?>(0, 1, 2, null) from l in Gen.Elements<string?>("m", null) from m in Members
+        (2, from g in Group
+            from s in Gen.Elements<GroupState?>(GroupState.Empty, GroupState.Stable, null)
+            from n in Gen.Elements<long?>(0, 1, 2, null)
+            from l in Gen.Elements<string?>("m", null)
+            from m in Members
             select (MetadataCommand)new UpdateConsumerGroup(g, s, n, l, m)),
         (6, from g in Group from t in Topic from p in Partition from o in Gen.Choose(0, 9) from note in Gen.Elements<string?>("x", null) from i in TopicId select (MetadataCommand)new CommitOffset(g, t, p, o, note, i)),
         (1, from g in Group select (MetadataCommand)new DeleteConsumerGroup(g)));
@@ -41,4 +51,33 @@ internal static class RandomCommands
         select keys.Zip(values).ToDictionary(e => e.First, e => e.Second, StringComparer.Ordinal);
 
     private static Gen<GroupMember[]?> Members => Gen.Elements<GroupMember[]?>(null, [], [new GroupMember("m", "c", ["a"], "0")], [new GroupMember("o"), new GroupMember("m")]);
+
+    /// <summary>Up to 80 commands. Two of three of those about partitions are made to fit what those before them lead to, as the cluster's own do.</summary>
+    public static Gen<MetadataCommand[]> Series { get; } =
+        from length in Gen.Choose(1, 80)
+        from commands in Any.ListOf(length)
+        from fit in Gen.Elements(true, true, false).ListOf(length)
+        select Fitted(commands.Zip(fit)).ToArray();
+
+    private static IEnumerable<MetadataCommand> Fitted(IEnumerable<(MetadataCommand Command, bool Fit)> drawn)
+    {
+        var state = MetadataState.Empty;
+        foreach (var (command, fit) in drawn)
+        {
+            var next = fit ? Fitted(state, command) : command;
+            state = state.With(next);
+            yield return next;
+        }
+    }
+
+    private static MetadataCommand Fitted(MetadataState state, MetadataCommand command) => command switch
+    {
+        AssignPartition c when Of(state, c.Topic, c.Partition) is var (channel, known) => c with { Channel = channel, Term = known is null ? c.Term : known.Term + (c.Term % 2), TopicId = null },
+        SetPartitionLeader c when Of(state, c.Topic, c.Partition) is var (_, known) && known is not null => c with { Term = known.Term + (c.Term % 2), TopicId = null },
+        UpdateIsr c when Of(state, c.Topic, c.Partition) is var (_, known) && known is not null => c with { Isr = [.. c.Isr.Where(n => n == known.Leader || known.Replicas.Contains(n))], Term = known.Term, TopicId = null },
+        _ => command,
+    };
+
+    private static (string Channel, PartitionState? Known)? Of(MetadataState state, string topic, int partition) =>
+        state.Topics.TryGetValue(topic, out var found) && partition < found.PartitionCount ? (found.ChannelOf(partition), found.Partitions.GetValueOrDefault(partition)) : null;
 }
