@@ -38,7 +38,13 @@ internal static class RecoveryScene
         // Beats are the tests' own: a busy machine must not make them old.
         var plane = await ControlPlane.StartAsync(azurite.NewAccount(), null, [("Failover:HeartbeatTimeoutMs", "600000"), ("Recovery:StepWaitMs", "0"), .. settings]);
         plane.Engine.Timers = Timers.WhenIdle;
-        for (var n = 1; n <= replicas + 1; n++)
+        await plane.AddNodeAsync("n1");
+        foreach (var channel in channels)
+        {
+            await plane.AddChannelAsync(channel);
+        }
+
+        for (var n = 2; n <= replicas + 1; n++)
         {
             await plane.AddNodeAsync($"n{n}");
         }
@@ -47,7 +53,6 @@ internal static class RecoveryScene
         await logs.PrepareAsync(default);
         foreach (var channel in channels)
         {
-            await plane.AddChannelAsync(channel);
             var log = plane.Logs.Records[channel] = new LogDouble();
             foreach (var node in plane.Nodes)
             {
@@ -103,7 +108,7 @@ internal static class RecoveryScene
     public static Task BeatRecoveriesAsync(this ControlPlane plane, NodeDouble node) => plane.Get<HeartbeatStore>().WriteAsync(
         node.NodeId,
         [
-            .. node.Open.Select(o => new HeartbeatChannel(o.Key, o.Value, Assignments.Leader, plane.Log(o.Key).CommittedLsn, plane.Log(o.Key).CommittedLsn)),
+            .. node.Open.Select(o => (o.Key, o.Value, Lsn: plane.Logs.Records.TryGetValue(o.Key, out var log) ? log.CommittedLsn : 0)).Select(o => new HeartbeatChannel(o.Key, o.Value, Assignments.Leader, o.Lsn, o.Lsn)),
             .. node.Replicas.Select(r => new HeartbeatChannel(r.Key, 1, Assignments.Replica, r.Value.FlushedLsn, r.Value.FlushedLsn, State: r.Value.State)),
         ],
         default);
