@@ -143,6 +143,21 @@ public sealed class ClusterClient : IDisposable
         return await ApiAnswer<T>.ReadAsync(response, cancellationToken);
     }
 
+    /// <summary>A client's request to a node or a gateway with the stamp <c>id;sequence</c> of its producer, so that it may be sent again; null sends none.</summary>
+    public async Task<ApiAnswer<T>> StampedAsync<T>(Uri to, HttpMethod method, string path, HttpContent? content, string? stamp, CancellationToken cancellationToken)
+        where T : class
+    {
+        using var request = new HttpRequestMessage(method, new Uri(to, path)) { Content = content };
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", _secrets.ClientSecret);
+        if (stamp is not null)
+        {
+            request.Headers.Add(BatonHeaders.Producer, stamp);
+        }
+
+        using var response = await _http.SendAsync(request, cancellationToken);
+        return await ApiAnswer<T>.ReadAsync(response, cancellationToken);
+    }
+
     /// <summary>Appends messages through the channel's leader.</summary>
     public Task<ApiAnswer<AppendResponse>> AppendAsync(string channel, AppendRequest request, CancellationToken cancellationToken) =>
         LeaderAsync<AppendResponse>(HttpMethod.Post, channel, "messages", Json(request), asControlPlane: false, cancellationToken);

@@ -19,6 +19,7 @@ public sealed class LocalCluster : IAsyncDisposable
     private readonly LocalClusterOptions _options;
     private readonly List<LogFile> _logs = [];
     private readonly ChildProcess?[] _nodes;
+    private readonly Uri?[] _nodeAddresses;
     private ChildProcess? _host;
     private ChildProcess? _gateway;
     private Uri? _gatewayAddress;
@@ -27,6 +28,7 @@ public sealed class LocalCluster : IAsyncDisposable
     {
         _options = options;
         _nodes = new ChildProcess?[options.Nodes];
+        _nodeAddresses = new Uri?[options.Nodes];
     }
 
     /// <summary>Its id.</summary>
@@ -67,8 +69,9 @@ public sealed class LocalCluster : IAsyncDisposable
             await cluster.StartControlPlaneAsync(null, cancellationToken);
             cluster.Client = new ClusterClient(cluster.ControlPlane, options.Secrets);
             var gateway = options.Gateway ? cluster.StartGatewayAsync(cancellationToken) : Task.CompletedTask;
-            await Task.WhenAll(Enumerable.Range(0, options.Nodes).Select(i => cluster.StartNodeAsync(i, cancellationToken)).Append(gateway));
-            await cluster.Client.WaitForNodesAsync(options.Nodes, options.StartTimeout, cancellationToken);
+            var atFirst = options.NodesAtFirst ?? options.Nodes;
+            await Task.WhenAll(Enumerable.Range(0, atFirst).Select(i => cluster.StartNodeAsync(i, cancellationToken)).Append(gateway));
+            await cluster.Client.WaitForNodesAsync(atFirst, options.StartTimeout, cancellationToken);
             await Parallel.ForEachAsync(
                 cluster.Channels,
                 new ParallelOptions { MaxDegreeOfParallelism = CreatedAtOnce, CancellationToken = cancellationToken },
@@ -156,14 +159,17 @@ public sealed class LocalCluster : IAsyncDisposable
             // All nodes are stopped together, perhaps without a control plane: none must wait for long to be taken over from.
             ["Node__DrainTimeoutMs"] = "3000",
         };
-        foreach (var (key, value) in _options.NodeSettings)
+        foreach (var (key, value) in _options.NodeSettings.Concat(_options.NodeSettingsOf?.Invoke(index) ?? new Dictionary<string, string>(StringComparer.Ordinal)))
         {
             environment[key] = value;
         }
 
         var node = ChildProcess.Start(new ChildProcessStart($"node {id}", BuiltApps.Dotnet, [BuiltApps.Node], Environment: environment, OnLine: Log(id).Write));
         _nodes[index] = node;
-        await node.WaitForLineAsync(l => l.Contains(ready, StringComparison.Ordinal), _options.StartTimeout, cancellationToken);
+        var line = await node.WaitForLineAsync(l => l.Contains(ready, StringComparison.Ordinal), _options.StartTimeout, cancellationToken);
+        var address = new Uri(line[(line.IndexOf(ready, StringComparison.Ordinal) + ready.Length)..].Trim());
+        _nodeAddresses[index] = address;
+        _options.NodeStarted?.Invoke(index, address);
     }
 
     /// <summary>Starts the gateway, again after it was killed: at the port it had.</summary>
@@ -196,8 +202,21 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <summary>Id of a node.</summary>
     public string NodeId(int index) => $"{ClusterId}-node{index + 1}";
 
+    /// <summary>Where a node listens, since its last start: not what others are told where <c>Node:Endpoint</c> says something else.</summary>
+    /// <exception cref="InvalidOperationException">It was never started.</exception>
+    public Uri NodeAddress(int index) => _nodeAddresses[index] ?? throw new InvalidOperationException($"Node {NodeId(index)} was never started.");
+
     /// <summary>Which of the nodes has this id.</summary>
     public int NodeIndex(string nodeId) => Enumerable.Range(0, _nodes.Length).Single(i => NodeId(i) == nodeId);
+
+    /// <summary>The file with the output of a node, or of another process of this cluster.</summary>
+    public string LogOf(string process) => Path.Combine(_options.LogFolder, process + ".log");
+
+    /// <summary>How many nodes it may have.</summary>
+    public int NodeCount => _nodes.Length;
+
+    /// <summary>The nodes that were started and have not ended.</summary>
+    public IReadOnlyList<int> RunningNodes => [.. Enumerable.Range(0, _nodes.Length).Where(IsNodeRunning)];
 
     /// <summary>A node was started and has not ended.</summary>
     public bool IsNodeRunning(int index) => _nodes[index] is { HasExited: false };
@@ -261,7 +280,7 @@ public sealed class LocalCluster : IAsyncDisposable
 
     private LogFile Log(string name)
     {
-        var log = new LogFile(Path.Combine(_options.LogFolder, name + ".log"));
+        var log = new LogFile(LogOf(name));
         _logs.Add(log);
         return log;
     }

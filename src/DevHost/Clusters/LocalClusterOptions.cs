@@ -35,6 +35,9 @@ public sealed record LocalClusterOptions
     /// <summary>Number of nodes.</summary>
     public int Nodes { get; init; } = 2;
 
+    /// <summary>How many of them are started with the cluster; null = all. The others join when they are started.</summary>
+    public int? NodesAtFirst { get; init; }
+
     /// <summary>Number of channels, named <c>{cluster}-ch0</c> and on.</summary>
     public int Channels { get; init; } = 2;
 
@@ -49,6 +52,12 @@ public sealed record LocalClusterOptions
 
     /// <summary>Further settings of the nodes.</summary>
     public IReadOnlyDictionary<string, string> NodeSettings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Further settings of one node, by its index, asked for at every start of it; over those of all.</summary>
+    public Func<int, IReadOnlyDictionary<string, string>>? NodeSettingsOf { get; init; }
+
+    /// <summary>Hears where a node listens, each time that it was started.</summary>
+    public Action<int, Uri>? NodeStarted { get; init; }
 
     /// <summary>Further settings of the gateway.</summary>
     public IReadOnlyDictionary<string, string> GatewaySettings { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
