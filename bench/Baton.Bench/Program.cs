@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Baton.Bench.Failover;
+using Baton.Bench.Metadata;
 using Baton.Bench.Node;
 using Baton.Bench.Orchestrations;
 using Baton.Bench.Promotion;
@@ -21,6 +22,8 @@ root.Subcommands.Add(ReplicaBench.Command());
 root.Subcommands.Add(PromotionBench.Command());
 root.Subcommands.Add(FailoverBench.Command());
 root.Subcommands.Add(RecoveryBench.Command());
+root.Subcommands.Add(MetadataBench.Command());
+root.Subcommands.Add(MetadataKilledProof.Command());
 root.Subcommands.Add(OrchestrationBench.Command());
 root.Subcommands.Add(KilledHostsProof.Command());
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(30) });
