@@ -53,7 +53,7 @@ public static class ClusterMembership
             Nodes = new Dictionary<string, NodeState>(state.Nodes, StringComparer.Ordinal) { [nodeId] = node },
             Channels = state.Channels.ToDictionary(c => c.Key, c => StartOver(c.Value, nodeId), StringComparer.Ordinal),
         };
-        
+
         // First those that had leaders, that of the metadata among them: the others may go where it went.
         return new JoinResult(PartitionInitializer.LeadWaiting(LeadOffline(joined, policy), policy));
     }
