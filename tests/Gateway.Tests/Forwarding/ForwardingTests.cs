@@ -180,16 +180,38 @@ public sealed class ForwardingTests : IAsyncLifetime
         }
 
         var received = Assert.Single(leader.Received);
-        Assert.Equal(("POST", "/metadata/commands", "3", null), (received.Method, received.Path, received.Term, received.Stamp));
+        Assert.Equal(("POST", "/metadata/commands", "3"), (received.Method, received.Path, received.Term));
+        Assert.NotNull(received.Stamp);
     }
 
     [Fact]
-    public async Task A_metadata_command_that_may_have_been_done_is_not_sent_twice()
+    public async Task A_metadata_command_that_may_have_been_done_is_sent_again_with_its_stamp()
     {
-        _node.Answer = (context, _, _) => FakeNode.Reset(context);
-        var problem = await _gateway.Client.PostAsync(new Uri("metadata/commands", UriKind.Relative), TestGateway.Json("{}")).ProblemAsync(ApiErrorCode.Unavailable);
-        Assert.Contains("may have been done", problem.Detail, StringComparison.Ordinal);
-        Assert.Single(_node.Received);
+        _node.Answer = (context, _, nth) => nth < 2 ? FakeNode.Reset(context) : FakeNode.Appended(context);
+        using var answer = await _gateway.Client.PostAsync(new Uri("metadata/commands", UriKind.Relative), TestGateway.Json("{}"));
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal(3, _node.Received.Count);
+        Assert.NotNull(Assert.Single(_node.Received.Select(r => r.Stamp).Distinct()));
+    }
+
+    [Fact]
+    public async Task The_first_append_to_a_partition_goes_to_some_node_which_creates_its_topic_or_says_why_not()
+    {
+        using (var answer = await _gateway.AppendAsync("fresh-0"))
+        {
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+
+        var received = Assert.Single(_node.Received);
+        Assert.Equal(("/channels/fresh-0/messages", null), (received.Path, received.Term));
+        Assert.NotNull(received.Stamp);
+
+        _node.Answer = (context, _, _) => FakeNode.Refused(context, ApiErrorCode.NotFound, "there is no channel fresh-1");
+        var problem = await _gateway.AppendAsync("fresh-1").ProblemAsync(ApiErrorCode.NotFound);
+        Assert.Equal("there is no channel fresh-1", problem.Detail);
+        await _gateway.AppendAsync("fresh").ProblemAsync(ApiErrorCode.NotFound);
+        await _gateway.GetAsync("channels/fresh-2/messages").ProblemAsync(ApiErrorCode.NotFound);
+        Assert.Equal(2, _node.Received.Count);
     }
 
     [Fact]
