@@ -22,7 +22,7 @@ internal static class MessageEndpoints
     private static async Task<IResult> AppendAsync(string channel, HttpRequest request, ChannelTable channels, PartitionForwarder partitions, Drain drain)
     {
         ChannelNames.Check(channel);
-        if (channels.Find(channel) is null && partitions.Takes(request, channel))
+        if (channels.Find(channel) is null ? partitions.Takes(request, channel) : partitions.MaySendOn(request, channel))
         {
             var body = await RequestBody.ReadAsync(request);
             return await drain.AnswerAsync(request.HttpContext, ct => partitions.AppendAsync(channel, ForwardedRequest.Of(request, body), own => AppendHereAsync(Stamped(AppendBody.Parse(request, body), own)), ct));

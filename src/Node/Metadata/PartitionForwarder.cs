@@ -38,6 +38,9 @@ internal sealed class PartitionForwarder(
     public bool Takes(HttpRequest request, string channel) =>
         !ForwardedRequest.IsForwarded(request) && (copy.State.FindPartition(channel) is not null || (MayCreate(channel, out _, out _) && !hints.Knows(channel)));
 
+    /// <summary>Whether an append to <paramref name="channel"/>, which is led here, is to be sent on where the leadership turns out to have ended.</summary>
+    public bool MaySendOn(HttpRequest request, string channel) => !ForwardedRequest.IsForwarded(request) && copy.State.FindPartition(channel) is not null;
+
     /// <summary>Answers the append.</summary>
     /// <param name="channel">The partition's channel.</param>
     /// <param name="request">The append.</param>

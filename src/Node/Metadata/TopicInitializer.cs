@@ -28,19 +28,14 @@ internal sealed class TopicInitializer(ControlPlaneClient controlPlane, Metadata
     /// <param name="topics">Names of topics that are in the log.</param>
     /// <param name="wait">How long to wait.</param>
     /// <param name="ct">The caller has gone.</param>
-    /// <exception cref="ApiException">Unavailable: not in time; the topics are there, and get their places as soon as that can be. NotLeader: the leadership has ended.</exception>
+    /// <exception cref="ApiException">Unavailable: not in time; the topics are there, and get their places as soon as that can be.</exception>
     public async Task InitializeAsync(LedChannel led, IReadOnlyCollection<string> topics, TimeSpan wait, CancellationToken ct)
     {
         var began = time.GetTimestamp();
         while (topics.Any(t => copy.State.UnassignedTopics.Contains(t)))
         {
             var left = wait - time.GetElapsedTime(began);
-            var problem = left > TimeSpan.Zero ? await WithinAsync(Round(led), left, ct) : "no answer in time";
-            if (led.Ended)
-            {
-                throw new ApiException(ApiErrorCode.NotLeader, "this node leads the metadata no more");
-            }
-
+            var problem = left > TimeSpan.Zero ? await WithinAsync(led.Ended ? PlacedByNextAsync(topics, left, ct) : Round(led), left, ct) : "no answer in time";
             if (problem is not null && time.GetElapsedTime(began) + RetryPause >= wait)
             {
                 throw new ApiException(ApiErrorCode.Unavailable, $"topic {topics.First()} is created, but its partitions have no leaders yet ({problem}); they get them as soon as the control plane answers: ask for the topic again")
@@ -55,6 +50,10 @@ internal sealed class TopicInitializer(ControlPlaneClient controlPlane, Metadata
             }
         }
     }
+
+    // The topics are in the log, so nobody may be told that this node was not the leader: who asked the next one for them would hear that they exist. Whoever leads next gives them their places, and this copy sees that.
+    private async Task<string?> PlacedByNextAsync(IReadOnlyCollection<string> topics, TimeSpan left, CancellationToken ct) =>
+        await copy.WaitAsync(s => !topics.Any(s.UnassignedTopics.Contains), left, ct) ? null : "the metadata has another leader, which has not given them any";
 
     private static async Task<string?> WithinAsync(Task<string?> round, TimeSpan left, CancellationToken ct)
     {
