@@ -24,6 +24,9 @@ public static class PartitionInitializer
     /// <summary>The most copies that can be asked for.</summary>
     public const int MaxReplicationFactor = 7;
 
+    /// <summary>The most channels of a cluster. Its state is one row, which must always have room for the next failover: this many leave most of it free.</summary>
+    public const int MaxChannels = 20_000;
+
     // Every node follows it in memory, and its log is in shared storage: copies beside those would only be more to keep in step.
     private const int MetadataCopies = 1;
 
@@ -43,7 +46,7 @@ public static class PartitionInitializer
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(wanted);
-        if (Check(state, wanted) is { } error)
+        if ((Check(state, wanted) ?? CheckRoom(state, wanted)) is { } error)
         {
             return new InitializedChannels(state, [], error);
         }
@@ -61,6 +64,11 @@ public static class PartitionInitializer
 
     /// <summary>The state, of the same version, in which the channels that have waited for their first leader since they were created have one.</summary>
     internal static ClusterState LeadWaiting(ClusterState state, LeaderPolicy policy) => Place(state, [.. Placement.InOrder(state.Channels.Where(c => c.Value is { Offline: true, Term: 0 }))], policy);
+
+    private static ApiError? CheckRoom(ClusterState state, IReadOnlyList<WantedChannel> wanted) =>
+        wanted.Count(w => !state.Channels.ContainsKey(w.Name)) is > 0 and var more && state.Channels.Count + more > MaxChannels
+            ? ApiError.Conflict($"The cluster has {state.Channels.Count} channels; with {more} more it would have more than {MaxChannels}, which its state has room for. Delete topics first.")
+            : null;
 
     private static ApiError? Check(ClusterState state, IReadOnlyList<WantedChannel> wanted)
     {

@@ -29,11 +29,11 @@ public static class TopicChannels
         return new TopicChannelsResult(after, created, error);
     }
 
-    /// <summary>The state without those of the channels that still belong to the topic that is said to own them. Who had them finds them missing among what it should own, and closes them.</summary>
+    /// <summary>The state without those of the channels that still belong to the topic that is said to own them, and that no cluster replicates. Who had them finds them missing among what it should own, and closes them.</summary>
     /// <param name="state">The state as read.</param>
     /// <param name="request">The request.</param>
     /// <param name="replicated">The channels that the replicate configuration names for this cluster.</param>
-    /// <returns>The state; with a 409 where the metadata is at another term, or one of them is replicated: none goes then.</returns>
+    /// <returns>The state; with a 409 where the metadata is at another term.</returns>
     public static TopicChannelsResult Delete(ClusterState state, DeleteTopicChannelsRequest request, IReadOnlySet<string> replicated)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -43,13 +43,8 @@ public static class TopicChannels
             return new TopicChannelsResult(state, [], stale);
         }
 
-        var gone = request.Channels.Where(c => state.Channels.TryGetValue(c.Name, out var known) && known.TopicId == c.TopicId).Select(c => c.Name).ToList();
-        if (gone.Where(replicated.Contains).ToList() is { Count: > 0 } kept)
-        {
-            return new TopicChannelsResult(state, [], ApiError.Conflict(
-                $"The replicate configuration names {string.Join(", ", kept.Take(10))}{(kept.Count > 10 ? $" and {kept.Count - 10} more" : "")}: what clusters replicate cannot be deleted. Put a configuration in force first that does not name it."));
-        }
-
+        // What clusters replicate stays until a configuration is in force that does not name it; the others need not wait for that.
+        var gone = request.Channels.Where(c => state.Channels.TryGetValue(c.Name, out var known) && known.TopicId == c.TopicId && !replicated.Contains(c.Name)).Select(c => c.Name).ToList();
         return gone.Count == 0
             ? new TopicChannelsResult(state, [])
             : new TopicChannelsResult(state with { Version = state.Version + 1, Channels = state.Channels.ExceptBy(gone, c => c.Key, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal) }, gone);

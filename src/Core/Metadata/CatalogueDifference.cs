@@ -15,6 +15,7 @@ public static class CatalogueDifference
         ArgumentNullException.ThrowIfNull(topology);
         var commands = new List<MetadataCommand>();
         AddNodes(commands, state, topology);
+        var failed = topology.Nodes.Where(n => n.Failed).Select(n => n.NodeId).ToHashSet(StringComparer.Ordinal);
         var channels = topology.Channels.Where(c => c.TopicId is not null).ToDictionary(c => c.Name, StringComparer.Ordinal);
         foreach (var topic in state.Topics.Values)
         {
@@ -22,7 +23,7 @@ public static class CatalogueDifference
             {
                 if (channels.TryGetValue(known.Channel, out var channel) && channel.TopicId == topic.TopicId)
                 {
-                    AddPartition(commands, topic, partition, known, channel);
+                    AddPartition(commands, topic, partition, known, channel, failed);
                 }
             }
         }
@@ -33,11 +34,13 @@ public static class CatalogueDifference
     }
 
     /// <summary>The place of a partition, as the cluster's state has it.</summary>
-    public static MetadataCommand Assign(TopicState topic, int partition, ChannelView channel)
+    public static MetadataCommand Assign(TopicState topic, int partition, ChannelView channel) => Assign(topic, partition, channel, new HashSet<string>(StringComparer.Ordinal));
+
+    private static AssignPartition Assign(TopicState topic, int partition, ChannelView channel, HashSet<string> failed)
     {
         ArgumentNullException.ThrowIfNull(topic);
         ArgumentNullException.ThrowIfNull(channel);
-        return new AssignPartition(topic.Name, partition, channel.Name, [.. Owners(channel)], channel.Leader, channel.Term, topic.TopicId);
+        return new AssignPartition(topic.Name, partition, channel.Name, [.. Owners(channel, failed)], channel.Leader, channel.Term, topic.TopicId);
     }
 
     private static void AddNodes(List<MetadataCommand> commands, MetadataState state, TopologyView topology)
@@ -63,7 +66,7 @@ public static class CatalogueDifference
         commands.AddRange(state.Nodes.Keys.Where(n => !members.Contains(n)).Select(n => new RemoveNode(n)));
     }
 
-    private static void AddPartition(List<MetadataCommand> commands, TopicState topic, int partition, PartitionState known, ChannelView channel)
+    private static void AddPartition(List<MetadataCommand> commands, TopicState topic, int partition, PartitionState known, ChannelView channel, HashSet<string> failed)
     {
         if (channel.Term < known.Term)
         {
@@ -71,22 +74,24 @@ public static class CatalogueDifference
             return;
         }
 
-        var owners = Owners(channel);
+        var owners = Owners(channel, failed);
         if (!owners.Order(StringComparer.Ordinal).SequenceEqual(known.Replicas.Order(StringComparer.Ordinal), StringComparer.Ordinal))
         {
-            commands.Add(Assign(topic, partition, channel));
+            commands.Add(Assign(topic, partition, channel, failed));
         }
         else if (channel.Term > known.Term || channel.Leader != known.Leader)
         {
             commands.Add(new SetPartitionLeader(topic.Name, partition, channel.Leader, channel.Term, topic.TopicId));
         }
 
-        List<string> inSync = [.. channel.Leader is { } leader ? [leader] : (string[])[], .. channel.Replicas.Where(r => r.State == ReplicaProgress.InSync).Select(r => r.NodeId)];
+        List<string> inSync = [.. channel.Leader is { } leader ? [leader] : (string[])[], .. channel.Replicas.Where(r => r.State == ReplicaProgress.InSync && !failed.Contains(r.NodeId)).Select(r => r.NodeId)];
         if (!inSync.Order(StringComparer.Ordinal).SequenceEqual(known.Isr.Order(StringComparer.Ordinal), StringComparer.Ordinal))
         {
             commands.Add(new UpdateIsr(topic.Name, partition, inSync, channel.Term, topic.TopicId));
         }
     }
 
-    private static List<string> Owners(ChannelView channel) => [.. channel.Leader is { } leader ? [leader] : (string[])[], .. channel.Replicas.Select(r => r.NodeId)];
+    // What the state keeps of copies on failed nodes is evidence for those who rebuild them, and serves nobody.
+    private static List<string> Owners(ChannelView channel, HashSet<string> failed) =>
+        [.. channel.Leader is { } leader ? [leader] : (string[])[], .. channel.Replicas.Select(r => r.NodeId).Where(n => !failed.Contains(n))];
 }

@@ -22,9 +22,9 @@ internal static class MetadataForms
                 ?? Range(c.Capacity, 1, int.MaxValue, "capacity"),
             UpdateNodeStatus c => Name(c.NodeId, "nodeId") ?? Position(c.Incarnation ?? 1, 1, "incarnation") ?? (Enum.IsDefined(c.Status) ? null : "status is unknown."),
             RemoveNode c => Name(c.NodeId, "nodeId"),
-            AssignPartition c => Partition(c.Topic, c.Partition, c.TopicId) ?? Nodes(c.Replicas, 1, "replicas") ?? Leader(c.Leader, c.Term),
+            AssignPartition c => Partition(c.Topic, c.Partition, c.TopicId) ?? Nodes(c.Replicas, "replicas") ?? Leader(c.Leader, c.Term),
             SetPartitionLeader c => Partition(c.Topic, c.Partition, c.TopicId) ?? Leader(c.Leader, c.Term),
-            UpdateIsr c => Partition(c.Topic, c.Partition, c.TopicId) ?? Nodes(c.Isr, 0, "isr") ?? Position(c.Term, 0, "term"),
+            UpdateIsr c => Partition(c.Topic, c.Partition, c.TopicId) ?? Nodes(c.Isr, "isr") ?? Position(c.Term, 0, "term"),
             SetHighWatermark c => Partition(c.Topic, c.Partition, c.TopicId) ?? Position(c.HighWatermark, 0, "highWatermark"),
             CreateConsumerGroup c => Name(c.GroupId, "groupId") ?? Text(c.Protocol, MetadataLimits.MaxMemberTextLength, "protocol", ref left),
             UpdateConsumerGroup c => Name(c.GroupId, "groupId") ?? Position(c.Generation ?? 0, 0, "generation") ?? (c.State is { } s && !Enum.IsDefined(s) ? "state is unknown." : null)
@@ -51,8 +51,8 @@ internal static class MetadataForms
 
     private static string? Leader(string? leader, long term) => (leader is null ? null : Name(leader, "leader")) ?? Position(term, 0, "term");
 
-    private static string? Nodes(IReadOnlyList<string>? nodeIds, int min, string what) =>
-        nodeIds is null || nodeIds.Count < min || nodeIds.Count > MetadataLimits.MaxReplicationFactor ? $"{what} must name {min} to {MetadataLimits.MaxReplicationFactor} nodes."
+    private static string? Nodes(IReadOnlyList<string>? nodeIds, string what) =>
+        nodeIds is null || nodeIds.Count > MetadataLimits.MaxOwners ? $"{what} must name at most {MetadataLimits.MaxOwners} nodes."
         : nodeIds.Distinct(StringComparer.Ordinal).Count() < nodeIds.Count ? $"{what} names a node twice."
         : nodeIds.Select(n => Name(n, $"A node of {what}")).FirstOrDefault(p => p is not null);
 

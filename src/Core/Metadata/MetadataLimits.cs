@@ -9,6 +9,9 @@ public static class MetadataLimits
     /// <summary>Copies of a partition.</summary>
     public const int MaxReplicationFactor = 7;
 
+    /// <summary>Nodes that keep a copy of a partition: more than are asked for while copies move from node to node.</summary>
+    public const int MaxOwners = 32;
+
     /// <summary>Settings of one topic.</summary>
     public const int MaxConfigEntries = 64;
 

@@ -97,6 +97,13 @@ internal sealed class Forwarder(
                     return answer;
                 }
 
+                if (setback is { Reason: RetryReason.NotLeader, Hint: null } && request.Channel is { } unknown && routes.Find(unknown) is null)
+                {
+                    // Some node was asked, which knows of no such partition either: no reason to hold up those who ask it for others.
+                    await UnknownAsync(unknown, hold, newer);
+                    continue;
+                }
+
                 hint = After(setback!, to, destination, request);
                 if (setback!.Reason == RetryReason.HoldOver)
                 {

@@ -20,21 +20,21 @@ internal sealed partial class LedChannel
         return Written(await ChangeAsync(now => metadata.Prepare(_machine, commands, encoded, now)));
     }
 
-    /// <summary>Waits until so many followers have said that they have everything through <paramref name="lsn"/>. Answers whether they have, in time.</summary>
-    public async Task<bool> WaitForFollowersAsync(long lsn, int followers, TimeSpan wait, CancellationToken ct)
+    /// <summary>Waits until so many of the followers that count have said that they have everything through <paramref name="lsn"/>. Answers whether they have, in time.</summary>
+    public async Task<bool> WaitForFollowersAsync(long lsn, int followers, Func<string, bool> counts, TimeSpan wait, CancellationToken ct)
     {
         var began = _around.Time.GetTimestamp();
         while (true)
         {
             var reported = _feed.Reported;
-            if (_feed.CountAt(lsn) >= followers)
+            if (_feed.CountAt(lsn, counts) >= followers)
             {
                 return true;
             }
 
-            ThrowIfEnded();
+            // What is waited for is in the log: nobody may be told that this node was not the leader.
             var left = wait - _around.Time.GetElapsedTime(began);
-            if (left <= TimeSpan.Zero)
+            if (left <= TimeSpan.Zero || Ended)
             {
                 return false;
             }

@@ -88,11 +88,8 @@ internal sealed class ControlPlaneClient
         CountedAsync("topic-channels", SendAsync<TopicChannelsResponse>(HttpMethod.Post, TopicChannelsPath, request, JoinTimeout, c => c.Channels?.All(channel => channel is { Name: not null, Replicas: not null }) == true, ct));
 
     /// <summary>Takes channels of deleted topics out of the cluster. Repeating it changes nothing.</summary>
-    public async Task DeleteTopicChannelsAsync(DeleteTopicChannelsRequest request, CancellationToken ct)
-    {
-        using var limit = Limit(JoinTimeout, ct);
-        using var answer = await CountedAsync("topic-channels", SendAsync(HttpMethod.Delete, TopicChannelsPath, request, limit.Token, ct));
-    }
+    public Task<DeletedTopicChannels> DeleteTopicChannelsAsync(DeleteTopicChannelsRequest request, CancellationToken ct) =>
+        CountedAsync("topic-channels", SendAsync<DeletedTopicChannels>(HttpMethod.Delete, TopicChannelsPath, request, JoinTimeout, c => c.Deleted is not null, ct));
 
     /// <summary>Who leads what.</summary>
     public Task<RouteView> RouteAsync(CancellationToken ct) => CountedAsync("route", SendAsync<RouteView>(HttpMethod.Get, "api/route", null, _timeout, r => r.Channels is not null, ct));

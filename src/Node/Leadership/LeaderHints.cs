@@ -39,15 +39,6 @@ internal sealed partial class LeaderHints(ControlPlaneClient controlPlane, IOpti
             : null;
     }
 
-    /// <summary>Whether the cluster has the channel, as far as this node has heard.</summary>
-    public bool Knows(string channel)
-    {
-        lock (_lock)
-        {
-            return Has(_route, channel);
-        }
-    }
-
     /// <summary>Whether the cluster has the channel, as the control plane says now.</summary>
     /// <exception cref="ApiException">Unavailable: it does not answer.</exception>
     public async Task<bool> IsThereAsync(string channel, CancellationToken ct)

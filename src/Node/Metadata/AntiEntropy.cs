@@ -61,6 +61,7 @@ internal sealed partial class AntiEntropy(
         await copy.WaitAsync(s => s.LastLsn >= theirs.Lsn, CatchUpTimeout, ct);
         if (copy.At(theirs.Lsn) is not { } mine)
         {
+            metrics.Compared(null);
             return null;
         }
 
@@ -86,7 +87,7 @@ internal sealed partial class AntiEntropy(
             using var answer = await http.SendAsync(request, limit.Token);
             return answer.IsSuccessStatusCode ? await answer.Content.ReadFromJsonAsync<MetadataStatus>(BatonJson.Options, limit.Token) : null;
         }
-        catch (Exception e) when (e is HttpRequestException or JsonException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or JsonException or InvalidOperationException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             LogNotCompared(log, known.NodeId, e.Message);
             return null;

@@ -17,8 +17,6 @@ internal sealed partial class CatalogueKeeper(ControlPlaneClient controlPlane, M
     /// <summary>How long one look waits for the state to change; also how soon a catalogue that has changed by itself is looked at.</summary>
     private static readonly TimeSpan LookWait = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan InitializeWait = TimeSpan.FromSeconds(15);
-
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
@@ -79,26 +77,57 @@ internal sealed partial class CatalogueKeeper(ControlPlaneClient controlPlane, M
     /// <summary>One look. Answers whether there was nothing to do: only then is it over until something changes.</summary>
     private async Task<bool> AlignAsync(LedChannel led, TopologyView topology, CancellationToken ct)
     {
-        var (commands, retired) = CatalogueDifference.Between(copy.State, topology);
-        foreach (var some in commands.Chunk(MetadataLimits.MaxCommandsPerRequest))
-        {
-            await led.CommandAsync(some, producer: null);
-        }
-
-        foreach (var some in retired.Chunk(CreateTopicChannelsRequest.MaxChannels))
-        {
-            await controlPlane.DeleteTopicChannelsAsync(new DeleteTopicChannelsRequest(led.Term, some), ct);
-            LogRetired(log, some.Length, some[0].Name);
-        }
-
+        // Behind the back of all else: a control plane that takes long for one topic must not keep the catalogue from following the others.
         var unassigned = copy.State.UnassignedTopics;
         if (unassigned.Count > 0)
         {
-            await initializer.InitializeAsync(led, [.. unassigned], InitializeWait, ct);
+            initializer.Begin(led);
         }
 
-        return commands.Count + retired.Count + unassigned.Count == 0;
+        var (commands, retired) = CatalogueDifference.Between(copy.State, topology);
+        foreach (var some in commands.Chunk(MetadataLimits.MaxCommandsPerRequest))
+        {
+            await WriteAsync(led, some);
+        }
+
+        var deleted = 0;
+        foreach (var some in retired.Chunk(CreateTopicChannelsRequest.MaxChannels))
+        {
+            deleted += (await controlPlane.DeleteTopicChannelsAsync(new DeleteTopicChannelsRequest(led.Term, some), ct)).Deleted.Count;
+        }
+
+        if (deleted > 0)
+        {
+            LogRetired(log, deleted);
+        }
+
+        return commands.Count + deleted + unassigned.Count == 0;
     }
+
+    // All or none is right for a client's commands. Of these each stands for itself: one that is refused, because somebody has put something else there by hand, must not hold up the others.
+    private async Task WriteAsync(LedChannel led, MetadataCommand[] commands)
+    {
+        try
+        {
+            await led.CommandAsync(commands, producer: null);
+        }
+        catch (ApiException e) when (IsRefusal(e))
+        {
+            foreach (var command in commands)
+            {
+                try
+                {
+                    await led.CommandAsync([command], producer: null);
+                }
+                catch (ApiException alone) when (IsRefusal(alone))
+                {
+                    LogRefused(log, command.ToString(), alone.Message);
+                }
+            }
+        }
+    }
+
+    private static bool IsRefusal(ApiException e) => e.Error.Code is ApiErrorCode.Conflict or ApiErrorCode.NotFound or ApiErrorCode.InvalidArgument;
 
     private static async Task EndWithAsync(LedChannel led, CancellationTokenSource leading)
     {
@@ -112,8 +141,11 @@ internal sealed partial class CatalogueKeeper(ControlPlaneClient controlPlane, M
     [LoggerMessage(Level = LogLevel.Warning, Message = "The catalogue is not aligned with the cluster's state at term {Term} yet: {Reason}")]
     private static partial void LogNotAligned(ILogger log, long term, string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Count} channels of deleted topics, {First} the first of them, are taken out of the cluster")]
-    private static partial void LogRetired(ILogger log, int count, string first);
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Count} channels of deleted topics are taken out of the cluster")]
+    private static partial void LogRetired(ILogger log, int count);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The catalogue does not take {Command}, which the cluster's state asks for: {Reason}")]
+    private static partial void LogRefused(ILogger log, string command, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The catalogue cannot be aligned with the cluster's state: trying again")]
     private static partial void LogBroken(ILogger log, Exception exception);

@@ -10,9 +10,10 @@ namespace Baton.Node.Metadata;
 internal sealed class MetadataCopy(TimeProvider time)
 {
     /// <summary>The latest states kept, so that a leader's hash of a moment ago can be compared with.</summary>
-    private const int Kept = 1_024;
+    private const int Kept = 4_096;
 
     private readonly Lock _gate = new();
+    private readonly Lock _hashing = new();
     private readonly Queue<MetadataState> _recent = new();
     private readonly DurableProgress _progress = new();
     private MetadataState _state = MetadataState.Empty;
@@ -72,11 +73,16 @@ internal sealed class MetadataCopy(TimeProvider time)
         }
     }
 
-    /// <summary>What the log says, in place of a copy that was found to differ from it.</summary>
+    /// <summary>What the log says, in place of a copy that was found to differ from it; not where the copy has gone on meanwhile, as that of a node which has come to lead.</summary>
     public void Replace(MetadataState rebuilt)
     {
         lock (_gate)
         {
+            if (rebuilt.LastLsn < _state.LastLsn)
+            {
+                return;
+            }
+
             _recent.Clear();
             _recent.Enqueue(rebuilt);
             Volatile.Write(ref _state, rebuilt);
@@ -102,9 +108,18 @@ internal sealed class MetadataCopy(TimeProvider time)
             return hashed.Hash;
         }
 
-        var hash = state.Hash();
-        Volatile.Write(ref _hashed, new Hashed(state, hash));
-        return hash;
+        // One at a time, however many ask: of a large catalogue each takes a core for a while.
+        lock (_hashing)
+        {
+            if (_hashed is { } just && ReferenceEquals(just.State, state))
+            {
+                return just.Hash;
+            }
+
+            var hash = state.Hash();
+            Volatile.Write(ref _hashed, new Hashed(state, hash));
+            return hash;
+        }
     }
 
     /// <summary>Waits until <paramref name="holds"/>, for <paramref name="wait"/> at most. Answers whether it does.</summary>

@@ -52,6 +52,9 @@ internal sealed partial class MetadataFollower(
     /// <summary>Why this copy does not follow, for people to read; null while it does.</summary>
     public string? Problem => Volatile.Read(ref _problem);
 
+    /// <summary>The copy was made from the log, and goes on from there.</summary>
+    public bool IsRecovered => Volatile.Read(ref _recovered);
+
     /// <summary>What it took to make the copy from the log; null before the first time.</summary>
     public TimeSpan? RecoveredIn { get; private set; }
 
@@ -68,7 +71,8 @@ internal sealed partial class MetadataFollower(
         while (!stoppingToken.IsCancellationRequested)
         {
             // Taken before the look, so that no change falls between the two.
-            Task changed = Task.WhenAny(leader.Changed, channels.Opened);
+            var (heard, opened) = (leader.Changed, channels.Opened);
+            LeaderHint? followed = null;
             try
             {
                 if (!_recovered || _differs.Task.IsCompleted)
@@ -84,11 +88,12 @@ internal sealed partial class MetadataFollower(
 
                 if (leader.Known is { } known && !string.Equals(known.NodeId, node.Value.Id, StringComparison.Ordinal))
                 {
+                    followed = known;
                     await FollowAsync(known, () => backoff = NewBackoff(), stoppingToken);
                 }
 
                 // Nobody pushes: what a leader that this node does not know of has written is seen in the log.
-                await changed.WaitAsync(LookPause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.WhenAny(heard, opened, Task.Delay(LookPause, time, stoppingToken));
                 await ReadAsync(long.MaxValue, stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -111,12 +116,12 @@ internal sealed partial class MetadataFollower(
             {
                 Volatile.Write(ref _problem, e is FeedException ? null : "its log cannot be read at the moment");
                 LogBroken(log, copy.State.LastLsn, e.Message);
-                if (e is FeedException broken && leader.Known is { } silent)
+                if (e is FeedException broken && followed is { } silent)
                 {
                     leader.Missed(silent, broken.InnerException is IOException or HttpRequestException ? e.Message : null);
                 }
 
-                await Task.WhenAny(changed, Task.Delay(backoff.Next(), time, stoppingToken));
+                await Task.WhenAny(heard, opened, Task.Delay(backoff.Next(), time, stoppingToken));
             }
             catch (Exception e)
             {
@@ -190,7 +195,7 @@ internal sealed partial class MetadataFollower(
         var reporting = ReportAsync(assignment, stop.Token);
         try
         {
-            await TakeAsync(buffer, works, ct);
+            await TakeAsync(known, buffer, works, ct);
         }
         finally
         {
@@ -200,11 +205,17 @@ internal sealed partial class MetadataFollower(
         }
     }
 
-    private async Task TakeAsync(FeedBuffer buffer, Action works, CancellationToken ct)
+    private async Task TakeAsync(LeaderHint known, FeedBuffer buffer, Action works, CancellationToken ct)
     {
         while (!_differs.Task.IsCompleted)
         {
-            var moved = buffer.Moved;
+            // A former leader that nobody writes to does not notice, and its stream would go on for ever.
+            var (heard, opened, moved) = (leader.Changed, channels.Opened, buffer.Moved);
+            if (leader.Known?.Term > known.Term || channels.Find(MetadataChannel.Name) is not null)
+            {
+                return;
+            }
+
             var step = buffer.Next(copy.State.LastLsn);
             if (step.Batch is { } batch)
             {
@@ -228,7 +239,7 @@ internal sealed partial class MetadataFollower(
             {
                 works();
                 copy.SeenLeaderAt(buffer.DurableLsn);
-                await Task.WhenAny(moved, _differs.Task).WaitAsync(ct);
+                await Task.WhenAny(moved, heard, opened, _differs.Task).WaitAsync(ct);
             }
         }
     }

@@ -43,7 +43,7 @@ internal sealed class MetadataForwarder(
             var reason = "nobody is known to lead it";
             while (true)
             {
-                Task changed = Task.WhenAny(leader.Changed, channels.Opened);
+                var (heard, opened) = (leader.Changed, channels.Opened);
                 await WaitForTermAsync(request, aborted);
                 if (channels.Find(MetadataChannel.Name) is { } led)
                 {
@@ -71,7 +71,7 @@ internal sealed class MetadataForwarder(
                     }
                 }
 
-                await PauseAsync(request, limit, changed, reason, aborted);
+                await PauseAsync(request, limit, heard, opened, reason, aborted);
             }
         }
         finally
@@ -153,7 +153,7 @@ internal sealed class MetadataForwarder(
         }
     }
 
-    private async Task PauseAsync(ForwardedRequest request, TimeLimit limit, Task changed, string reason, CancellationToken aborted)
+    private async Task PauseAsync(ForwardedRequest request, TimeLimit limit, Task heard, Task opened, string reason, CancellationToken aborted)
     {
         var left = limit.Left;
         if (left <= TimeSpan.Zero)
@@ -162,7 +162,8 @@ internal sealed class MetadataForwarder(
             throw new ApiException(ApiErrorCode.Unavailable, $"the metadata has had no leader that answers for {settings.Value.ForwardTimeoutMs} ms (Metadata:ForwardTimeoutMs): {reason}{done}") { RetryAfterSeconds = 1 };
         }
 
-        await Task.WhenAny(changed, Task.Delay(left < RetryPause ? left : RetryPause, time, aborted));
+        // Made only here, where it ends in a moment: one that waits for a change alone would stay with both for as long as nothing changes.
+        await Task.WhenAny(heard, opened, Task.Delay(left < RetryPause ? left : RetryPause, time, aborted));
         aborted.ThrowIfCancellationRequested();
     }
 }

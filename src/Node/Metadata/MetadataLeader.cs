@@ -21,6 +21,7 @@ internal sealed partial class MetadataLeader(ControlPlaneClient controlPlane, Pe
     private readonly DurableProgress _changes = new();
     private readonly TaskCompletionSource _heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private LeaderHint? _known;
+    private long _highestTerm;
     private long _missedTerm;
     private bool _looking;
 
@@ -48,10 +49,12 @@ internal sealed partial class MetadataLeader(ControlPlaneClient controlPlane, Pe
         _heard.TrySetResult();
         lock (_gate)
         {
-            if (leader is null ? _known is null : leader.Term < _known?.Term || leader == _known)
+            if (leader is null ? _known is null : leader.Term < _highestTerm || leader == _known)
             {
                 return;
             }
+
+            _highestTerm = leader?.Term ?? _highestTerm;
 
             // Nobody leads now: the control plane has said so. Its next word names somebody at a higher term.
             _known = leader;

@@ -12,6 +12,7 @@ internal sealed class MetadataMetrics(MetadataCopy copy)
     private long _gaps;
     private long _equal;
     private long _different;
+    private long _incomparable;
     private double _recoverySeconds;
 
     /// <summary>Commands are durable.</summary>
@@ -23,8 +24,8 @@ internal sealed class MetadataMetrics(MetadataCopy copy)
     /// <summary>Something that the leader called durable had not been pushed, and was read from the log.</summary>
     public void Gap() => Interlocked.Increment(ref _gaps);
 
-    /// <summary>This copy was compared with the leader's.</summary>
-    public void Compared(bool equal) => Interlocked.Increment(ref equal ? ref _equal : ref _different);
+    /// <summary>This copy was compared with the leader's; null: the two could not be had at one LSN.</summary>
+    public void Compared(bool? equal) => Interlocked.Increment(ref equal is null ? ref _incomparable : ref equal.Value ? ref _equal : ref _different);
 
     /// <summary>This copy was made from the log.</summary>
     public void Recovered(TimeSpan elapsed) => Volatile.Write(ref _recoverySeconds, elapsed.TotalSeconds);
@@ -45,7 +46,8 @@ internal sealed class MetadataMetrics(MetadataCopy copy)
         text.Family("baton_metadata_gaps_total", "counter", "Times that this copy read from the log what the leader had not pushed.").Sample(Volatile.Read(ref _gaps));
         text.Family("baton_metadata_comparisons_total", "counter", "Comparisons of this copy with the leader's state; different must stay 0.")
             .Sample(Volatile.Read(ref _equal), ("outcome", "equal"))
-            .Sample(Volatile.Read(ref _different), ("outcome", "different"));
+            .Sample(Volatile.Read(ref _different), ("outcome", "different"))
+            .Sample(Volatile.Read(ref _incomparable), ("outcome", "none"));
         text.Family("baton_metadata_recovery_seconds", "gauge", "What it took to make this copy from the log the last time.").Sample(Volatile.Read(ref _recoverySeconds));
     }
 }

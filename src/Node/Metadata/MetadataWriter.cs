@@ -33,8 +33,9 @@ internal sealed class MetadataWriter(MetadataCopy copy, TopicInitializer initial
     private async Task ConfirmAsync(LedChannel led, long lsn, CancellationToken ct)
     {
         // This node is one of them, and has it.
-        var others = copy.State.Nodes.Count / 2;
-        if (!await led.WaitForFollowersAsync(lsn, others, TimeSpan.FromMilliseconds(settings.Value.QuorumTimeoutMs), ct))
+        var nodes = copy.State.Nodes;
+        var others = nodes.Count / 2;
+        if (!await led.WaitForFollowersAsync(lsn, others, n => n != node.Value.Id && nodes.ContainsKey(n), TimeSpan.FromMilliseconds(settings.Value.QuorumTimeoutMs), ct))
         {
             throw new ApiException(
                 ApiErrorCode.Unavailable,

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.Core.Metadata;
 using Baton.Edge.Producers;
 using Baton.Node.Channels;
@@ -23,6 +24,7 @@ internal sealed class PartitionForwarder(
     MetadataWriter writer,
     ForwardStamps stamps,
     ChannelTable channels,
+    MetadataFollower follower,
     LeaderHints hints,
     PeerReports reports,
     EarlyBeat early,
@@ -34,9 +36,12 @@ internal sealed class PartitionForwarder(
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(50);
 
+    /// <summary>A leader that hangs is given up after it: the stamp makes it safe to ask the next one.</summary>
+    private static readonly TimeSpan LongestAttempt = TimeSpan.FromSeconds(2);
+
     /// <summary>Whether an append to <paramref name="channel"/>, which is not led here, is to be sent on, or creates a topic.</summary>
     public bool Takes(HttpRequest request, string channel) =>
-        !ForwardedRequest.IsForwarded(request) && (copy.State.FindPartition(channel) is not null || (MayCreate(channel, out _, out _) && !hints.Knows(channel)));
+        !ForwardedRequest.IsForwarded(request) && (copy.State.FindPartition(channel) is not null || MayCreate(channel, out _, out _));
 
     /// <summary>Whether an append to <paramref name="channel"/>, which is led here, is to be sent on where the leadership turns out to have ended.</summary>
     public bool MaySendOn(HttpRequest request, string channel) => !ForwardedRequest.IsForwarded(request) && copy.State.FindPartition(channel) is not null;
@@ -122,6 +127,12 @@ internal sealed class PartitionForwarder(
             throw new ApiException(ApiErrorCode.NotFound, $"there is no channel {channel}");
         }
 
+        // A copy that is not there yet does not know what was deleted.
+        if (channels.Find(MetadataChannel.Name) is null && (!follower.IsRecovered || follower.Problem is not null || heard.Now is null))
+        {
+            throw new ApiException(ApiErrorCode.Unavailable, $"whether topic {topic} may be created by an append cannot be told: this node has no catalogue yet") { RetryAfterSeconds = 1 };
+        }
+
         if (copy.State.NextGeneration(topic) != 1)
         {
             throw new ApiException(ApiErrorCode.NotFound, $"there is no channel {channel}: topic {topic} was deleted; create it again by a CreateTopic command, which answers the channels of its partitions");
@@ -137,6 +148,12 @@ internal sealed class PartitionForwarder(
         // What this node knows of the route may be old, or nothing yet.
         if (await hints.IsThereAsync(channel, aborted))
         {
+            // Another's first append, or creation, was sooner, and this copy hears of it in a moment; or it is no topic's.
+            if (await copy.WaitAsync(s => s.FindPartition(channel) is not null, TimeSpan.FromMilliseconds(settings.Value.ReadWaitMs), aborted))
+            {
+                return;
+            }
+
             throw new ApiException(ApiErrorCode.NotLeader, $"this node does not lead channel {channel}") { Leader = hints.Find(channel) };
         }
 
@@ -192,7 +209,7 @@ internal sealed class PartitionForwarder(
     private async Task<(IResult? Answer, LeaderHint? Named, string Reason)> SendAsync(string channel, ForwardedRequest request, LeaderHint to, string? stamp, TimeLimit limit, CancellationToken aborted)
     {
         using var attempt = CancellationTokenSource.CreateLinkedTokenSource(aborted);
-        attempt.CancelAfter(limit.Left);
+        attempt.CancelAfter(limit.Left < LongestAttempt ? limit.Left : LongestAttempt);
         try
         {
             using var message = request.To(to, node.Value.Id, stamp);

@@ -1,4 +1,7 @@
+using System.Collections.Concurrent;
+using System.Net;
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.Core.Metadata;
 using Baton.Node.Channels;
 using Baton.Node.Leadership;
@@ -20,7 +23,11 @@ internal sealed class TopicInitializer(ControlPlaneClient controlPlane, Metadata
 {
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How long a topic that the control plane refuses is left alone; whoever creates it is told why.</summary>
+    private static readonly TimeSpan RefusedFor = TimeSpan.FromSeconds(30);
+
     private readonly Lock _gate = new();
+    private readonly ConcurrentDictionary<long, (string Reason, long At)> _refused = new();
     private Task<string?> _round = Task.FromResult<string?>(null);
 
     /// <summary>Returns when each partition of the topics has its place, or the topic is gone. Whoever gives up waiting leaves the round to go on.</summary>
@@ -36,6 +43,11 @@ internal sealed class TopicInitializer(ControlPlaneClient controlPlane, Metadata
         {
             var left = wait - time.GetElapsedTime(began);
             var problem = left > TimeSpan.Zero ? await WithinAsync(led.Ended ? PlacedByNextAsync(topics, left, ct) : Round(led), left, ct) : "no answer in time";
+            if (topics.Select(copy.State.Topics.GetValueOrDefault).OfType<TopicState>().FirstOrDefault(t => RefusalOf(t) is not null) is { } refused)
+            {
+                throw new ApiException(ApiErrorCode.Conflict, $"topic {refused.Name} is created, but its partitions cannot have their channels: {RefusalOf(refused)} Delete the topic, or what is in its way");
+            }
+
             if (problem is not null && time.GetElapsedTime(began) + RetryPause >= wait)
             {
                 throw new ApiException(ApiErrorCode.Unavailable, $"topic {topics.First()} is created, but its partitions have no leaders yet ({problem}); they get them as soon as the control plane answers: ask for the topic again")
@@ -50,6 +62,9 @@ internal sealed class TopicInitializer(ControlPlaneClient controlPlane, Metadata
             }
         }
     }
+
+    /// <summary>Begins a round, if none is under way.</summary>
+    public void Begin(LedChannel led) => _ = Round(led);
 
     // The topics are in the log, so nobody may be told that this node was not the leader: who asked the next one for them would hear that they exist. Whoever leads next gives them their places, and this copy sees that.
     private async Task<string?> PlacedByNextAsync(IReadOnlyCollection<string> topics, TimeSpan left, CancellationToken ct) =>
@@ -86,10 +101,18 @@ internal sealed class TopicInitializer(ControlPlaneClient controlPlane, Metadata
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
         {
-            if (Wanted() is { Count: > 0 } wanted)
+            var wanted = Wanted();
+            try
             {
-                var placed = await controlPlane.CreateTopicChannelsAsync(new CreateTopicChannelsRequest(led.Term, [.. wanted.Select(w => w.Channel)]), CancellationToken.None);
-                await led.CommandAsync(Assignments(wanted, placed), producer: null);
+                await PlaceAsync(led, wanted);
+            }
+            catch (ControlPlaneException e) when (IsRefusal(e))
+            {
+                // One topic's channels cannot be, because of their names or for want of room: the others must not wait for it.
+                foreach (var one in wanted.GroupBy(w => w.Topic.TopicId))
+                {
+                    await PlaceOneAsync(led, [.. one]);
+                }
             }
 
             return null;
@@ -105,13 +128,59 @@ internal sealed class TopicInitializer(ControlPlaneClient controlPlane, Metadata
             log.LogInformation("Leaders of new topics were not written: {Reason}", e.Message);
             return e.Message;
         }
+        catch (Exception e)
+        {
+            // Nobody may be waiting for this round, and the next one is begun all the same.
+            log.LogError(e, "New topics have no leaders yet");
+            return "an unexpected error; the node's log has the details";
+        }
     }
+
+    private async Task PlaceOneAsync(LedChannel led, List<(TopicState Topic, int Partition, TopicChannel Channel)> wanted)
+    {
+        var topic = wanted[0].Topic;
+        try
+        {
+            await PlaceAsync(led, wanted);
+            _refused.TryRemove(topic.TopicId, out _);
+        }
+        catch (ControlPlaneException e) when (IsRefusal(e))
+        {
+            // A former leader is refused for its term, which says nothing of the topic.
+            if ((await controlPlane.RouteAsync(CancellationToken.None)).Channels.GetValueOrDefault(MetadataChannel.Name)?.Term != led.Term)
+            {
+                return;
+            }
+
+            log.LogWarning("Topic {Topic} gets no channels: {Reason}", topic.Name, e.Message);
+            _refused[topic.TopicId] = (e.Message, time.GetTimestamp());
+        }
+    }
+
+    private async Task PlaceAsync(LedChannel led, List<(TopicState Topic, int Partition, TopicChannel Channel)> wanted)
+    {
+        if (wanted.Count > 0)
+        {
+            var placed = await controlPlane.CreateTopicChannelsAsync(new CreateTopicChannelsRequest(led.Term, [.. wanted.Select(w => w.Channel)]), CancellationToken.None);
+            await led.CommandAsync(Assignments(wanted, placed), producer: null);
+        }
+    }
+
+    private static bool IsRefusal(ControlPlaneException e) => e.Status is HttpStatusCode.BadRequest or HttpStatusCode.Conflict or HttpStatusCode.RequestEntityTooLarge;
+
+    private string? RefusalOf(TopicState topic) => _refused.TryGetValue(topic.TopicId, out var refused) && time.GetElapsedTime(refused.At) < RefusedFor ? refused.Reason : null;
 
     private List<(TopicState Topic, int Partition, TopicChannel Channel)> Wanted()
     {
         var state = copy.State;
+        foreach (var topicId in _refused.Where(r => time.GetElapsedTime(r.Value.At) >= RefusedFor).Select(r => r.Key))
+        {
+            _refused.TryRemove(topicId, out _);
+        }
+
         return [.. state.UnassignedTopics
             .Select(name => state.Topics[name])
+            .Where(t => RefusalOf(t) is null)
             .OrderBy(t => t.TopicId)
             .SelectMany(t => t.Unassigned.Select(p => (t, p, new TopicChannel(t.ChannelOf(p), t.TopicId, t.ReplicationFactor))))
             .Take(CreateTopicChannelsRequest.MaxChannels)];

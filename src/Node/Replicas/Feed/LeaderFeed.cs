@@ -39,12 +39,12 @@ internal sealed class LeaderFeed(long lastDurableLsn, RecentBatches recent) : IW
     /// <summary>Completes when a replica next tells how far it is. Take it before <see cref="CountAt"/>.</summary>
     public Task Reported => _reports.Moved;
 
-    /// <summary>How many of the replicas that follow have told that they have everything through <paramref name="lsn"/>.</summary>
-    public int CountAt(long lsn)
+    /// <summary>How many of the replicas that follow and count have told that they have everything through <paramref name="lsn"/>.</summary>
+    public int CountAt(long lsn, Func<string, bool> counts)
     {
         lock (_gate)
         {
-            return _flushed.Values.Count(flushed => flushed >= lsn);
+            return _flushed.Count(f => f.Value >= lsn && counts(f.Key));
         }
     }
 
