@@ -7,12 +7,14 @@ namespace Baton.Bench.Metadata;
 internal sealed class DelayedCluster : IAsyncDisposable
 {
     public const int Nodes = 3;
+    private const int MostAttempts = 3;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly LinkDelay[] _links;
 
-    private DelayedCluster(LocalCluster cluster, LinkDelay[] links)
+    private DelayedCluster(LocalCluster cluster, LinkDelay[] links, int storageProcessId)
     {
         Cluster = cluster;
+        StorageProcessId = storageProcessId;
         Catalogue = new Catalogue(cluster);
         _links = links;
     }
@@ -20,6 +22,8 @@ internal sealed class DelayedCluster : IAsyncDisposable
     public LocalCluster Cluster { get; }
 
     public Catalogue Catalogue { get; }
+
+    public int StorageProcessId { get; }
 
     public static async Task<DelayedCluster> StartAsync(LocalMachine machine, string clusterId, string commit, CancellationToken cancellationToken)
     {
@@ -34,12 +38,15 @@ internal sealed class DelayedCluster : IAsyncDisposable
                     Gateway = false,
                     Nodes = Nodes,
                     Channels = 0,
+
+                    // A machine that stands still for seconds is no reason here for another leader; one that was killed is reported by its peers at once.
+                    AppSettings = new Dictionary<string, string>(StringComparer.Ordinal) { ["Failover__HeartbeatTimeoutMs"] = "60000" },
                     NodeSettings = new Dictionary<string, string>(StringComparer.Ordinal) { ["Metadata__Commit"] = commit },
                     NodeSettingsOf = i => new Dictionary<string, string>(StringComparer.Ordinal) { ["Node__Endpoint"] = links[i].Address.ToString() },
                     NodeStarted = (i, address) => links[i].Aim(address),
                 },
                 cancellationToken);
-            return new DelayedCluster(cluster, links);
+            return new DelayedCluster(cluster, links, machine.Azurite.Process.Id);
         }
         catch
         {
@@ -58,6 +65,25 @@ internal sealed class DelayedCluster : IAsyncDisposable
     }
 
     public async Task<int> LeaderAsync(CancellationToken cancellationToken) => (await Catalogue.LeaderAsync(Patience, cancellationToken)).Node;
+
+    /// <summary>Measures something at the leader: again, where another has come to lead meanwhile.</summary>
+    public async Task<T> AtLeaderAsync<T>(Func<int, Task<T>> measure, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var (leader, before) = await Catalogue.LeaderAsync(Patience, cancellationToken);
+            var measured = await measure(leader);
+            if ((await Catalogue.LeaderAsync(Patience, cancellationToken)).Status.Term == before.Term)
+            {
+                return measured;
+            }
+
+            if (attempt == MostAttempts)
+            {
+                throw new InvalidOperationException($"The leader of the metadata has changed in each of {MostAttempts} measurements: this machine is too busy.");
+            }
+        }
+    }
 
     public LeanClient Client(int node) => new(Cluster.NodeAddress(node), Cluster.Secrets.ClientSecret);
 

@@ -5,14 +5,18 @@ namespace Baton.Bench.Metadata;
 /// <summary>Many clients at the leader at once, each waiting for an answer before its next request.</summary>
 internal static class ManyClients
 {
-    /// <returns>Commands acknowledged a second, and how long requests took.</returns>
-    public static async Task<(double PerSecond, Samples Requests)> MeasureAsync(DelayedCluster cluster, int leader, CatalogueContent content, int perRequest, TimeSpan duration, CancellationToken cancellationToken)
+    public static async Task<ManyClientsFigures> MeasureAsync(DelayedCluster cluster, int leader, CatalogueContent content, int perRequest, TimeSpan duration, CancellationToken cancellationToken)
     {
         await RunAsync(duration / 3);
         return await RunAsync(duration);
 
-        async Task<(double PerSecond, Samples Requests)> RunAsync(TimeSpan time)
+        async Task<ManyClientsFigures> RunAsync(TimeSpan time)
         {
+            var (atLeader, atOthers, atStorage, here) = (
+                new ProcessorTime(cluster.Cluster.NodeProcessId(leader)),
+                new ProcessorTime([.. Enumerable.Range(0, DelayedCluster.Nodes).Where(i => i != leader).Select(cluster.Cluster.NodeProcessId)]),
+                new ProcessorTime(cluster.StorageProcessId),
+                new ProcessorTime(Environment.ProcessId));
             var clients = content.Groups.Select(_ => cluster.Client(leader)).ToList();
             try
             {
@@ -39,7 +43,9 @@ internal static class ManyClients
                     all.AddAll(requests);
                 }
 
-                return (all.Count * perRequest / elapsed.TotalSeconds, all);
+                double commands = all.Count * perRequest;
+                return new ManyClientsFigures(
+                    commands / elapsed.TotalSeconds, all, atLeader.MicrosecondsEach(commands), atOthers.MicrosecondsEach(commands), atStorage.MicrosecondsEach(commands), here.MicrosecondsEach(commands));
             }
             finally
             {
@@ -48,3 +54,11 @@ internal static class ManyClients
         }
     }
 }
+
+/// <param name="PerSecond">Commands acknowledged a second.</param>
+/// <param name="Requests">How long requests took.</param>
+/// <param name="LeaderMicroseconds">Processor time of the leader for each command.</param>
+/// <param name="FollowerMicroseconds">Of both followers together.</param>
+/// <param name="StorageMicroseconds">Of the storage.</param>
+/// <param name="ClientMicroseconds">Of this process: clients, and what comes through the links.</param>
+internal sealed record ManyClientsFigures(double PerSecond, Samples Requests, double LeaderMicroseconds, double FollowerMicroseconds, double StorageMicroseconds, double ClientMicroseconds);

@@ -22,16 +22,25 @@ internal static class MetadataBench
         var folder = Directory.CreateTempSubdirectory("baton-bench-").FullName;
         var clock = Stopwatch.StartNew();
         void Say(string text) => Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{clock.Elapsed.TotalSeconds,6:0} s  {text}"));
-        ModeFigures wal, quorum;
+        bool missed;
         await using (var machine = await LocalMachine.StartAsync(folder, ["wal", "quorum"], keepData: false, cancellationToken))
+        await using (var wal = await MeasuredMode.StartAsync(machine, "wal", "Wal", duration, cancellationToken))
+        await using (var quorum = await MeasuredMode.StartAsync(machine, "quorum", "Quorum", duration, cancellationToken))
         {
-            // One after the other: neither has the other's nodes on its processors.
-            quorum = await ModeFigures.MeasureAsync(machine, "quorum", "Quorum", duration, 0, Say, cancellationToken);
-            wal = await ModeFigures.MeasureAsync(machine, "wal", "Wal", duration, commands, Say, cancellationToken);
+            Say("two clusters of three nodes are up; one is measured at a time");
+            foreach (var delay in MeasuredMode.DelaysMs)
+            {
+                await wal.DelayAsync(delay, duration, Say, cancellationToken);
+                await quorum.DelayAsync(delay, duration, Say, cancellationToken);
+            }
+
+            await wal.StillAsync(duration, Say, cancellationToken);
+            await quorum.StillAsync(duration, Say, cancellationToken);
+            await wal.RecoverAsync(commands, Say, cancellationToken);
+            Console.WriteLine();
+            missed = MetadataReport.Print(wal, quorum);
         }
 
-        Console.WriteLine();
-        var missed = MetadataReport.Print(wal, quorum);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessorCount} cores, .NET {Environment.Version}, Azurite in memory, {clock.Elapsed.TotalSeconds:0} s, {DateTimeOffset.UtcNow:yyyy-MM-dd}"));
         Directory.Delete(folder, recursive: true);
         return missed ? 1 : 0;

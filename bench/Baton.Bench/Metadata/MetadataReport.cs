@@ -15,7 +15,7 @@ internal static class MetadataReport
     private const double MostRecoveryMs = 1_000;
 
     /// <returns>A budget was missed.</returns>
-    public static bool Print(ModeFigures wal, ModeFigures quorum)
+    public static bool Print(MeasuredMode wal, MeasuredMode quorum)
     {
         AnsiConsole.Write(Modes(wal, quorum));
         Console.WriteLine();
@@ -24,12 +24,12 @@ internal static class MetadataReport
         var (still, far) = (wal.Delays[0], wal.Delays[^1]);
         Add("one client, p50", Samples.Ms(still.Commands.Median), $"< {MostMs} ms", still.Commands.Median < MostMs);
         Add("one client, p50, to the raw append's", Ratio(still.Commands.Median / still.Raw.Median), $"≤ {MostOfRaw}", still.Commands.Median <= MostOfRaw * still.Raw.Median);
-        Add("64 clients, a command a request", Rate(still.PerSecond), $"≥ {LeastPerSecond:N0}/s", still.PerSecond >= LeastPerSecond);
-        Add("64 clients, 16 commands a request", Rate(wal.BatchedPerSecond), "", null);
+        Add("64 clients, a command a request", Rate(still.Many.PerSecond), $"≥ {LeastPerSecond:N0}/s", still.Many.PerSecond >= LeastPerSecond);
+        Add("64 clients, 16 commands a request", Rate(wal.Batched!.PerSecond), "", null);
         Add($"one client, p50 with {far.DelayMs} ms between the nodes, to that with none", Ratio(far.Commands.Median / still.Commands.Median), $"≤ {MostRise}", far.Commands.Median <= MostRise * still.Commands.Median);
-        Add("a follower has it, after the leader's answer, p99", Samples.Ms(wal.Lag.Lag.Percentile(0.99)), $"≤ {MostLagMs} ms", wal.Lag.Lag.Percentile(0.99) <= MostLagMs);
-        Add("  p50", Samples.Ms(wal.Lag.Lag.Median), "", null);
-        Add($"  not within the read's wait, of {wal.Lag.Lag.Count}", wal.Lag.Forwarded.ToString(CultureInfo.InvariantCulture), "0", wal.Lag.Forwarded == 0);
+        Add("a follower has it, after the leader's answer, p99", Samples.Ms(wal.Lag!.Lag.Percentile(0.99)), $"≤ {MostLagMs} ms", wal.Lag!.Lag.Percentile(0.99) <= MostLagMs);
+        Add("  p50", Samples.Ms(wal.Lag!.Lag.Median), "", null);
+        Add($"  not within the read's wait, of {wal.Lag!.Lag.Count}", wal.Lag!.Forwarded.ToString(CultureInfo.InvariantCulture), "0", wal.Lag!.Forwarded == 0);
         Add("forwarded by a follower: p50 above the leader's", Samples.Ms(wal.Forwarded.Median - wal.AtLeader.Median), $"≤ {MostForwardMs} ms", wal.Forwarded.Median - wal.AtLeader.Median <= MostForwardMs);
         if (wal.Recovery is { } recovery)
         {
@@ -50,9 +50,9 @@ internal static class MetadataReport
         }
     }
 
-    private static Table Modes(ModeFigures wal, ModeFigures quorum)
+    private static Table Modes(MeasuredMode wal, MeasuredMode quorum)
     {
-        var table = new Table().Border(TableBorder.Markdown).AddColumns("what", "between nodes", "Wal", "Quorum", "Quorum / Wal", "raw append (Wal's run)", "Wal / raw");
+        var table = new Table().Border(TableBorder.Markdown).AddColumns("what", "between nodes", "Wal", "Quorum", "Quorum / Wal", "raw append beside Wal", "Wal / raw");
         foreach (var (w, q) in wal.Delays.Zip(quorum.Delays))
         {
             foreach (var (name, share) in new[] { ("p50", 0.5), ("p99", 0.99) })
@@ -60,21 +60,33 @@ internal static class MetadataReport
                 Row($"one client, {name}", w, w.Commands.Percentile(share), q.Commands.Percentile(share), w.Raw.Percentile(share));
             }
 
-            table.AddRow("64 clients", $"{w.DelayMs} ms", Rate(w.PerSecond), Rate(q.PerSecond), Ratio(q.PerSecond / w.PerSecond), "", "");
-            Row("64 clients, a request, p50", w, w.Requests.Median, q.Requests.Median, null);
+            table.AddRow("64 clients", $"{w.DelayMs} ms", Rate(w.Many.PerSecond), Rate(q.Many.PerSecond), Ratio(q.Many.PerSecond / w.Many.PerSecond), "", "");
+            Row("64 clients, a request, p50", w, w.Many.Requests.Median, q.Many.Requests.Median, null);
             Row("one client, a new topic, p50", w, w.Creations.Median, q.Creations.Median, null);
         }
 
-        table.AddRow("64 clients, 16 a request", "0 ms", Rate(wal.BatchedPerSecond), Rate(quorum.BatchedPerSecond), Ratio(quorum.BatchedPerSecond / wal.BatchedPerSecond), "", "");
-        Row("a follower has it, p99", wal.Delays[0], wal.Lag.Lag.Percentile(0.99), quorum.Lag.Lag.Percentile(0.99), null);
+        table.AddRow("64 clients, 16 a request", "0 ms", Rate(wal.Batched!.PerSecond), Rate(quorum.Batched!.PerSecond), Ratio(quorum.Batched!.PerSecond / wal.Batched!.PerSecond), "", "");
+        foreach (var (name, w, q) in new[] { ("64 clients", wal.Delays[0].Many, quorum.Delays[0].Many), ("64 clients, 16 a request", wal.Batched!, quorum.Batched!) })
+        {
+            Costs($"{name}: processor time a command, leader", w.LeaderMicroseconds, q.LeaderMicroseconds);
+            Costs($"{name}: both followers", w.FollowerMicroseconds, q.FollowerMicroseconds);
+            Costs($"{name}: storage", w.StorageMicroseconds, q.StorageMicroseconds);
+            Costs($"{name}: clients and links", w.ClientMicroseconds, q.ClientMicroseconds);
+        }
+
+        Row("a follower has it, p99", wal.Delays[0], wal.Lag!.Lag.Percentile(0.99), quorum.Lag!.Lag.Percentile(0.99), null);
         Row("forwarded, p50", wal.Delays[0], wal.Forwarded.Median, quorum.Forwarded.Median, null);
         return table;
+
+        void Costs(string what, double w, double q) => table.AddRow(what, "0 ms", Microseconds(w), Microseconds(q), Ratio(q / w), "", "");
 
         void Row(string what, DelayFigures at, double w, double q, double? raw) =>
             table.AddRow(what, $"{at.DelayMs} ms", Samples.Ms(w), Samples.Ms(q), Ratio(q / w), raw is { } r ? Samples.Ms(r) : "", raw is { } s ? Ratio(w / s) : "");
     }
 
     private static string Ratio(double ratio) => ratio.ToString("0.00", CultureInfo.InvariantCulture);
+
+    private static string Microseconds(double value) => string.Create(CultureInfo.InvariantCulture, $"{value:0} µs");
 
     private static string Rate(double perSecond) => string.Create(CultureInfo.InvariantCulture, $"{perSecond:N0}/s");
 }

@@ -209,6 +209,9 @@ public sealed class LocalCluster : IAsyncDisposable
     /// <summary>Which of the nodes has this id.</summary>
     public int NodeIndex(string nodeId) => Enumerable.Range(0, _nodes.Length).Single(i => NodeId(i) == nodeId);
 
+    /// <summary>The process id of a node, since its last start.</summary>
+    public int NodeProcessId(int index) => Started(index).Id;
+
     /// <summary>The file with the output of a node, or of another process of this cluster.</summary>
     public string LogOf(string process) => Path.Combine(_options.LogFolder, process + ".log");
 
