@@ -10,7 +10,7 @@ namespace Baton.DevHost.Chaos.Partitions;
 /// </summary>
 /// <param name="cluster">The cluster; all its running nodes are to be live.</param>
 /// <param name="channels">The partitions.</param>
-/// <param name="copies">Copies of each, the leader's counted.</param>
+/// <param name="copies">Copies of each that are waited for after a kill, the leader's counted.</param>
 /// <param name="load">Writes to them.</param>
 /// <param name="patience">How long a partition may be without a leader, and anything else may take.</param>
 public sealed class LeadershipRounds(LocalCluster cluster, IReadOnlyList<string> channels, int copies, PartitionLoad load, TimeSpan patience)
