@@ -36,9 +36,10 @@ internal sealed class MetadataMetrics(MetadataCopy copy)
         var led = channels.Find(MetadataChannel.Name);
         text.Family("baton_metadata_is_leader", "gauge", "Whether this node leads the metadata.").Sample(led is null ? 0 : 1);
         text.Family("baton_metadata_lsn", "gauge", "LSN of this node's copy of the catalogue.").Sample(copy.State.LastLsn);
+        text.Family("baton_metadata_age_seconds", "gauge", "Since this node's copy was known to be as the leader's; 0 at the leader, no value before the first time.");
         if (led is not null || copy.Age is not null)
         {
-            text.Family("baton_metadata_age_seconds", "gauge", "Since this node's copy was known to be as the leader's; 0 at the leader.").Sample(led is null ? copy.Age!.Value.TotalSeconds : 0);
+            text.Sample(led is null ? copy.Age!.Value.TotalSeconds : 0);
         }
 
         text.Family("baton_metadata_commands_total", "counter", "Metadata commands of clients and other nodes written here.").Sample(Volatile.Read(ref _commands));
