@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Baton.Core.Metadata;
 using Baton.DevHost.Chaos.Metadata;
 using Baton.DevHost.Clusters;
 using Spectre.Console;
@@ -97,6 +98,12 @@ internal static class MetadataKilledProof
         await load.MoreAsync(2, Patience, cancellationToken);
         await load.FinishAsync(Patience);
         tally.Add(load, await load.FindingsAsync(catalogue, Patience, cancellationToken));
+
+        // The next series has as few channels to move as this one had.
+        if (await catalogue.TopicsAsync(cluster.RunningNodes[0], local: false, cancellationToken) is { Count: > 0 } topics)
+        {
+            _ = (await catalogue.CommandAsync(cluster.Gateway, cancellationToken, [.. topics.Select(t => new DeleteTopic(t.Name))])).Value;
+        }
     }
 
     private sealed class Tally
