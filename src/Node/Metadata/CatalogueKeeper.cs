@@ -14,8 +14,8 @@ namespace Baton.Node.Metadata;
 /// </summary>
 internal sealed partial class CatalogueKeeper(ControlPlaneClient controlPlane, MetadataCopy copy, ChannelTable channels, TopicInitializer initializer, TimeProvider time, ILogger<CatalogueKeeper> log) : BackgroundService
 {
-    /// <summary>How long one look waits for the state to change; also how soon a catalogue that has changed by itself is looked at.</summary>
-    private static readonly TimeSpan LookWait = TimeSpan.FromSeconds(1);
+    /// <summary>Between two looks at the state. One that waits at the control plane for a change would hear sooner, and have it read its table 40 times a second for as long as nothing happens.</summary>
+    private static readonly TimeSpan LookPause = TimeSpan.FromSeconds(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -45,7 +45,7 @@ internal sealed partial class CatalogueKeeper(ControlPlaneClient controlPlane, M
         {
             try
             {
-                topology = await controlPlane.TopologyAsync(topology?.Version ?? 0, LookWait, leading.Token) ?? topology;
+                topology = await controlPlane.TopologyAsync(topology?.Version ?? 0, TimeSpan.Zero, leading.Token) ?? topology;
                 var now = (Version: topology?.Version ?? 0, Lsn: copy.State.LastLsn);
                 if (topology is not null && now != seen)
                 {
@@ -53,6 +53,7 @@ internal sealed partial class CatalogueKeeper(ControlPlaneClient controlPlane, M
                 }
 
                 backoff = NewBackoff();
+                await Task.Delay(LookPause, time, leading.Token);
             }
             catch (Exception e) when (e is ControlPlaneException or ApiException)
             {

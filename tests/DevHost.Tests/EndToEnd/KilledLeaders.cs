@@ -1,5 +1,6 @@
 using Baton.DevHost.Chaos.Partitions;
 using Baton.DevHost.Clusters;
+using Baton.Testing;
 using Xunit.Abstractions;
 
 namespace Baton.DevHost.Tests.EndToEnd;
@@ -35,14 +36,14 @@ internal static class KilledLeaders
 public sealed class PreferCoordinatorTests(PreferCoordinatorCluster fixture, ITestOutputHelper output) : IClassFixture<PreferCoordinatorCluster>
 {
     [Fact]
-    public Task Every_partition_gets_another_leader_when_the_leader_of_most_of_them_is_killed() => KilledLeaders.AssertReplacedAsync(fixture.Cluster, kills: 2, output);
+    public Task Every_partition_gets_another_leader_when_the_leader_of_most_of_them_is_killed() => KilledLeaders.AssertReplacedAsync(fixture.Cluster, kills: Sampled.Count(1, 2), output);
 }
 
 /// <summary>Leaders spread over the nodes, which come and go.</summary>
 public sealed class SpreadTests(SpreadCluster fixture, ITestOutputHelper output) : IClassFixture<SpreadCluster>
 {
     [Fact]
-    public Task Every_partition_gets_another_leader_when_leaders_are_killed() => KilledLeaders.AssertReplacedAsync(fixture.Cluster, kills: 2, output);
+    public Task Every_partition_gets_another_leader_when_leaders_are_killed() => KilledLeaders.AssertReplacedAsync(fixture.Cluster, kills: Sampled.Count(1, 2), output);
 
     /// <summary>For longer: <c>bench -- rebalance</c>.</summary>
     [Fact]

@@ -2,6 +2,7 @@ using System.Globalization;
 using Baton.Core.Api;
 using Baton.Core.Metadata;
 using Baton.DevHost.Chaos.Metadata;
+using Baton.Testing;
 using Xunit.Abstractions;
 
 namespace Baton.DevHost.Tests.EndToEnd;
@@ -9,7 +10,7 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// <summary>Topics of a cluster of real processes, created in every way and through every node, and the catalogue that says what they are.</summary>
 public sealed class MetadataTopicTests(MetadataCluster fixture, ITestOutputHelper output) : IClassFixture<MetadataCluster>
 {
-    private const int Kills = 8;
+    private static readonly int Kills = Sampled.Count(3, 8);
 
     [Fact]
     public async Task A_topic_is_created_through_any_node_and_its_answer_has_the_leaders_of_its_partitions()
