@@ -2,19 +2,18 @@ using System.Buffers;
 
 namespace Baton.Storage.Wal;
 
-/// <summary>A blob's bytes from one offset on, fetched in ranges. One caller at a time.</summary>
+/// <summary>A blob's bytes from one offset to where a look finds its end, fetched in ranges. One caller at a time.</summary>
 /// <remarks>
 /// Ranges grow fourfold from 64 KiB to a bound: a look at a tail costs little memory, a way through a whole segment few calls. Who needs a second full range in a row is on
-/// such a way: from then on the next range is fetched while this one is in use, one ahead and never more. The blob's end is no end for ever: a
-/// later read asks again from where it was.
+/// such a way: from then on the next range is fetched while this one is in use, one ahead and never more. A range that comes short is the end, whatever is appended
+/// behind it: whoever went on after a blob that grows as fast as it is read would never be through.
 /// </remarks>
 /// <param name="blobs">Where the blob is.</param>
 /// <param name="blob">Its name.</param>
 /// <param name="offset">The first byte to read.</param>
 /// <param name="maxRangeBytes">Bytes of the largest range; twice as many are held at most.</param>
 /// <param name="endOffset">Where the blob ends for ever, if that is known: nothing is asked for behind it.</param>
-/// <param name="isFinal">The blob grows no more: a range that comes short is its end.</param>
-internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offset, int maxRangeBytes = WalOptions.DefaultReadRangeBytes, long endOffset = long.MaxValue, bool isFinal = false) : IAsyncDisposable
+internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offset, int maxRangeBytes = WalOptions.DefaultReadRangeBytes, long endOffset = long.MaxValue) : IAsyncDisposable
 {
     private const int FirstRangeBytes = 64 * 1024;
     private const int Growth = 4;
@@ -30,7 +29,7 @@ internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offse
     /// <summary>Asks for the first range before it is needed. A failure shows when it is.</summary>
     public void BeginAhead() => _ahead = Begin(_stop.Token);
 
-    /// <summary>Fills <paramref name="target"/> as far as the blob goes now; returns how many bytes there were. After a failure it cannot be used any more, only disposed of.</summary>
+    /// <summary>Fills <paramref name="target"/> as far as the blob goes; returns how many bytes there were. After a failure it cannot be used any more, only disposed of.</summary>
     /// <exception cref="WalStorageUncertainException">A range did not come; one that was fetched ahead says so here, where it is needed.</exception>
     public async ValueTask<int> ReadAsync(Memory<byte> target, CancellationToken cancellationToken)
     {
@@ -94,20 +93,19 @@ internal sealed class WalRangeReader(IAppendBlobs blobs, string blob, long offse
         }
 
         _next += read;
-        if (isFinal && read < fetch.AskedBytes)
+        if (read < fetch.AskedBytes)
         {
             _end = _next;
         }
 
-        Pace(read == fetch.AskedBytes);
+        Pace();
         return read > 0;
     }
 
-    private void Pace(bool full)
+    private void Pace()
     {
-        if (!full || _next >= _end)
+        if (_next >= _end)
         {
-            (_fullInARow, _rangeBytes) = (0, Math.Min(FirstRangeBytes, maxRangeBytes));
             return;
         }
 

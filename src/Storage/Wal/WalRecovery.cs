@@ -16,7 +16,7 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
     /// <summary>Hands on what <paramref name="replay"/> wants and finds the end of the tail.</summary>
     /// <param name="manifest">The manifest.</param>
     /// <param name="replay">Is given the state; null to find the end only.</param>
-    /// <param name="sealing">For an opener: the tail is being sealed, which is waited for before it is read. All that comes before the tail can change no more, and is read meanwhile. Null where it may grow.</param>
+    /// <param name="sealing">For an opener: the tail is being sealed, which is waited for before it is read. All that comes before the tail can change no more, and is read meanwhile. Null where it may grow: then the end is where the look at it was.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="WalDamagedException">The state cannot be rebuilt, or the end not found.</exception>
     public async Task<WalRecovered> ReplayAsync(WalManifest manifest, WalReplay? replay, Task? sealing, CancellationToken cancellationToken)
@@ -42,7 +42,7 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
 
         await (sealing ?? Task.CompletedTask).ConfigureAwait(false);
         var from = replay is null ? long.MaxValue : next;
-        var ended = manifest.Tail is { } tail ? await ReadAsync(manifest, tail, ReaderOf(manifest, tail, from, isFinal: sealing is not null), from, replay?.OnRecord, cancellationToken).ConfigureAwait(false) : null;
+        var ended = manifest.Tail is { } tail ? await ReadAsync(manifest, tail, ReaderOf(manifest, tail, from), from, replay?.OnRecord, cancellationToken).ConfigureAwait(false) : null;
         var end = ended?.LastLsn + 1 ?? manifest.FirstLsnAfterSealed;
         return end >= next ? new WalRecovered(ended, damaged) : throw Damaged(manifest, ended, end, next - 1, $"snapshot '{restored!.BlobName(manifest.Channel)}' is ahead of the log");
     }
@@ -111,8 +111,8 @@ internal sealed class WalRecovery(IWalStorage storage, WalRetry retry, WalSegmen
     }
 
     // From the best place known at or before the LSN.
-    private WalSegmentReader ReaderOf(WalManifest manifest, WalSegment segment, long fromLsn, bool isFinal = false) =>
-        new(storage, retry, manifest.Channel, segment, StartOf(manifest, segment, fromLsn), rangeBytes, isFinal);
+    private WalSegmentReader ReaderOf(WalManifest manifest, WalSegment segment, long fromLsn) =>
+        new(storage, retry, manifest.Channel, segment, StartOf(manifest, segment, fromLsn), rangeBytes);
 
     /// <summary>Reads <paramref name="segment"/> to its end, and hands on what is not below <paramref name="fromLsn"/>.</summary>
     private async Task<WalSegment> ReadAsync(

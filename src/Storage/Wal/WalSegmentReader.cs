@@ -13,12 +13,11 @@ internal sealed class WalSegmentReader : IAsyncDisposable
     private readonly WalSegment _segment;
     private readonly string _blob;
     private readonly int _rangeBytes;
-    private readonly bool _isFinal;
     private WalRangeReader? _bytes;
 
-    /// <summary>A reader at <paramref name="start"/>, which fetches ranges of up to <paramref name="rangeBytes"/>; <paramref name="isFinal"/> where the segment's blob is sealed, whether the manifest shows it or not.</summary>
+    /// <summary>A reader at <paramref name="start"/>, which fetches ranges of up to <paramref name="rangeBytes"/>.</summary>
     public WalSegmentReader(
-        IWalStorage storage, WalRetry retry, string channel, WalSegment segment, WalSegmentPlace start, int rangeBytes = WalOptions.DefaultReadRangeBytes, bool isFinal = false)
+        IWalStorage storage, WalRetry retry, string channel, WalSegment segment, WalSegmentPlace start, int rangeBytes = WalOptions.DefaultReadRangeBytes)
     {
         _storage = storage;
         _retry = retry;
@@ -26,14 +25,13 @@ internal sealed class WalSegmentReader : IAsyncDisposable
         _segment = segment;
         _blob = segment.BlobName(channel);
         _rangeBytes = rangeBytes;
-        _isFinal = isFinal;
         Place = start;
     }
 
     /// <summary>The next batch's LSN and offset; offset 0 is before the header.</summary>
     public WalSegmentPlace Place { get; private set; }
 
-    /// <summary>The next batch, or null at the segment's present end. May be asked again, also after a failure of the storage: an open segment grows.</summary>
+    /// <summary>The next batch, or null at the segment's end, as the look that reached it found it: what is appended later is for another reader. May be asked again after a failure of the storage.</summary>
     /// <exception cref="WalDamagedException">The next batch cannot be read.</exception>
     /// <exception cref="WalFaultedException">The storage does not answer.</exception>
     public Task<WalBatch?> NextAsync(CancellationToken cancellationToken) => NextAsync(WalBatchForm.Decoded, cancellationToken);
@@ -78,7 +76,7 @@ internal sealed class WalSegmentReader : IAsyncDisposable
         _bytes.BeginAhead();
     }
 
-    private WalRangeReader Bytes() => new(_storage.Segments, _blob, Place.Offset, _rangeBytes, _segment.LengthBytes ?? long.MaxValue, _isFinal);
+    private WalRangeReader Bytes() => new(_storage.Segments, _blob, Place.Offset, _rangeBytes, _segment.LengthBytes ?? long.MaxValue);
 
     private async Task<T?> ReadNextAsync<T>(WalBatchForm<T> form, CancellationToken cancellationToken)
         where T : class

@@ -4,7 +4,7 @@ using Baton.Storage.Wal;
 
 namespace Baton.Storage.Tests.Wal;
 
-/// <summary>A storage whose appends of batches can be held back, and are counted.</summary>
+/// <summary>A storage whose appends of batches can be held back, and are counted; and with something that happens after each read.</summary>
 internal sealed class HeldStorage(IWalStorage inner) : IWalStorage, IAppendBlobs
 {
     private readonly Lock _gate = new();
@@ -15,6 +15,9 @@ internal sealed class HeldStorage(IWalStorage inner) : IWalStorage, IAppendBlobs
     public IAppendBlobs Segments => this;
 
     public IAppendBlobs Snapshots => inner.Snapshots;
+
+    /// <summary>Happens after each read of a segment, before its reader has it.</summary>
+    public Func<Task> AfterRead { get; set; } = () => Task.CompletedTask;
 
     public int Batches => Counts.Count;
 
@@ -66,7 +69,12 @@ internal sealed class HeldStorage(IWalStorage inner) : IWalStorage, IAppendBlobs
 
     public Task SealAsync(string blob, CancellationToken cancellationToken) => inner.Segments.SealAsync(blob, cancellationToken);
 
-    public Task<int> ReadAsync(string blob, long offset, Memory<byte> target, CancellationToken cancellationToken) => inner.Segments.ReadAsync(blob, offset, target, cancellationToken);
+    public async Task<int> ReadAsync(string blob, long offset, Memory<byte> target, CancellationToken cancellationToken)
+    {
+        var read = await inner.Segments.ReadAsync(blob, offset, target, cancellationToken);
+        await AfterRead();
+        return read;
+    }
 
     public Task<IReadOnlyList<string>> ListAsync(string prefix, CancellationToken cancellationToken) => inner.Segments.ListAsync(prefix, cancellationToken);
 
