@@ -62,6 +62,7 @@ internal sealed partial class OpeningRehearsal(
             await store.PrepareAsync(limit.Token);
             var rehearsing = OpenAgainAndAgainAsync(limit.Token);
             await AnswerAsync(own, limit.Token);
+            await Task.Run(CatalogueRehearsal.Run, limit.Token);
             await rehearsing.WaitAsync(limit.Token);
             LogRehearsed(log, (long)time.GetElapsedTime(started).TotalMilliseconds);
         }
