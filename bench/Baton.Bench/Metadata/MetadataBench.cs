@@ -24,8 +24,8 @@ internal static class MetadataBench
         void Say(string text) => Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{clock.Elapsed.TotalSeconds,6:0} s  {text}"));
         bool missed;
         await using (var machine = await LocalMachine.StartAsync(folder, ["wal", "quorum"], keepData: false, cancellationToken))
-        await using (var wal = await MeasuredMode.StartAsync(machine, "wal", "Wal", duration, cancellationToken))
-        await using (var quorum = await MeasuredMode.StartAsync(machine, "quorum", "Quorum", duration, cancellationToken))
+        await using (var wal = await MeasuredMode.StartAsync(machine, "wal", "Wal", 3 * duration, cancellationToken))
+        await using (var quorum = await MeasuredMode.StartAsync(machine, "quorum", "Quorum", 3 * duration, cancellationToken))
         {
             Say("two clusters of three nodes are up; one is measured at a time");
             foreach (var delay in MeasuredMode.DelaysMs)

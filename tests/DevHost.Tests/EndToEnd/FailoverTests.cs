@@ -3,6 +3,7 @@ using Baton.Core.Api;
 using Baton.Core.Cluster;
 using Baton.DevHost.Clusters;
 using Baton.DevHost.FunctionsHost;
+using Baton.Testing;
 using Xunit.Abstractions;
 
 namespace Baton.DevHost.Tests.EndToEnd;
@@ -13,6 +14,9 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// </summary>
 public sealed partial class FailoverTests(FailoverCluster fixture, ITestOutputHelper output) : IClassFixture<FailoverCluster>
 {
+    /// <summary>Before the report is taken; after it was taken and before anything was decided; after the decision was written and before its message was settled.</summary>
+    public static TheoryData<string> CrashPoints => [.. Sampled.Every(2, ["NodeFailed:before:1", "UrgentFailover:before:1", "UrgentFailover:after:1"])];
+
     private LocalCluster Cluster => fixture.Cluster;
 
     private string Channel => Cluster.Channels[0];
@@ -104,11 +108,8 @@ public sealed partial class FailoverTests(FailoverCluster fixture, ITestOutputHe
         await fixture.MovedAwayAsync(leader);
     });
 
-    /// <summary>Before the report is taken; after it was taken and before anything was decided; after the decision was written and before its message was settled.</summary>
     [Theory]
-    [InlineData("NodeFailed:before:1")]
-    [InlineData("UrgentFailover:before:1")]
-    [InlineData("UrgentFailover:after:1")]
+    [MemberData(nameof(CrashPoints))]
     public Task TRAP10_A_failover_whose_control_plane_is_killed_in_the_middle_of_it_is_finished_by_the_next_one(string crashPoint) => fixture.UnderLoadAsync(output, async _ =>
     {
         var (leader, _) = await fixture.LeaderAsync(Channel);

@@ -12,17 +12,17 @@ internal static class KilledLeaders
 
     public static async Task AssertReplacedAsync(LocalCluster cluster, int kills, ITestOutputHelper output)
     {
-        var channels = await Topics.CreateAsync(cluster, "killed", topics: 3, partitions: 2, Copies, PartitionsCluster.Patience, CancellationToken.None);
-        await Topics.InSyncAsync(cluster, channels, Copies - 1, PartitionsCluster.Patience, CancellationToken.None);
+        var channels = await Topics.CreateAsync(cluster, "killed", topics: 3, partitions: 2, Copies, SpreadCluster.Patience, CancellationToken.None);
+        await Topics.InSyncAsync(cluster, channels, Copies - 1, SpreadCluster.Patience, CancellationToken.None);
         await using var load = PartitionLoad.Start(cluster, "k", channels, longestPauseMs: 100, CancellationToken.None);
-        await load.MoreAsync(1, PartitionsCluster.Patience, CancellationToken.None);
-        var rounds = new LeadershipRounds(cluster, channels, Copies, load, PartitionsCluster.Patience);
+        await load.MoreAsync(1, SpreadCluster.Patience, CancellationToken.None);
+        var rounds = new LeadershipRounds(cluster, channels, Copies, load, SpreadCluster.Patience);
         for (var i = 0; i < kills; i++)
         {
             await rounds.KillAsync(CancellationToken.None);
         }
 
-        await load.FinishAsync(PartitionsCluster.Patience);
+        await load.FinishAsync(SpreadCluster.Patience);
         var findings = await load.FindingsAsync(CancellationToken.None);
         var counts = await rounds.MustBeZeroAsync(CancellationToken.None);
         output.WriteLine($"{rounds.Kills} kills, {rounds.Elections} elections, {load.Recorder.Messages.Count} messages; {string.Join("; ", counts.Select(c => $"{c.What}: {c.Count}"))}");
@@ -30,13 +30,6 @@ internal static class KilledLeaders
         Assert.All(counts, c => Assert.True(c.Count == 0, $"{c.What}: {c.Count}"));
         Assert.True(findings.Count == 0, $"{findings.Count} findings:\n{string.Join('\n', findings.Take(20))}");
     }
-}
-
-/// <summary>The default policy: the leader of the metadata leads what it has a copy of.</summary>
-public sealed class PreferCoordinatorTests(PreferCoordinatorCluster fixture, ITestOutputHelper output) : IClassFixture<PreferCoordinatorCluster>
-{
-    [Fact]
-    public Task Every_partition_gets_another_leader_when_the_leader_of_most_of_them_is_killed() => KilledLeaders.AssertReplacedAsync(fixture.Cluster, kills: Sampled.Count(1, 2), output);
 }
 
 /// <summary>Leaders spread over the nodes, which come and go.</summary>
@@ -52,12 +45,12 @@ public sealed class SpreadTests(SpreadCluster fixture, ITestOutputHelper output)
         const int copies = 2;
         var cluster = fixture.Cluster;
         var (absent, leaves) = (Enumerable.Range(0, cluster.NodeCount).First(i => !cluster.IsNodeRunning(i)), cluster.RunningNodes[0]);
-        var channels = await Topics.CreateAsync(cluster, "moved", topics: 3, partitions: 2, copies, PartitionsCluster.Patience, CancellationToken.None);
-        await Topics.InSyncAsync(cluster, channels, copies - 1, PartitionsCluster.Patience, CancellationToken.None);
+        var channels = await Topics.CreateAsync(cluster, "moved", topics: 3, partitions: 2, copies, SpreadCluster.Patience, CancellationToken.None);
+        await Topics.InSyncAsync(cluster, channels, copies - 1, SpreadCluster.Patience, CancellationToken.None);
         await using var load = PartitionLoad.Start(cluster, "m", channels, longestPauseMs: 100, CancellationToken.None);
-        await load.MoreAsync(1, PartitionsCluster.Patience, CancellationToken.None);
+        await load.MoreAsync(1, SpreadCluster.Patience, CancellationToken.None);
         await using var watch = ReplicaWatch.Start(cluster, channels, CancellationToken.None);
-        var changes = new RebalanceRounds(cluster, channels, PartitionsCluster.Patience);
+        var changes = new RebalanceRounds(cluster, channels, SpreadCluster.Patience);
 
         var joined = await changes.JoinAsync(absent, CancellationToken.None);
         var left = await changes.LeftAsync(CancellationToken.None);
@@ -66,8 +59,8 @@ public sealed class SpreadTests(SpreadCluster fixture, ITestOutputHelper output)
         output.WriteLine($"leaving moved {gone.Leaders} leaderships and {gone.Copies} copies in {gone.Time.TotalSeconds:0.0} s");
 
         await watch.StopAsync();
-        await load.MoreAsync(1, PartitionsCluster.Patience, CancellationToken.None);
-        await load.FinishAsync(PartitionsCluster.Patience);
+        await load.MoreAsync(1, SpreadCluster.Patience, CancellationToken.None);
+        await load.FinishAsync(SpreadCluster.Patience);
         output.WriteLine($"fewest live copies in {watch.Looks} looks: {watch.Fewest}, in sync {watch.FewestInSync}; {load.Recorder.Messages.Count} messages");
         Assert.True(joined.Copies > 0);
         Assert.Equal((joined.PlannedLeaders, joined.PlannedCopies, 0), (joined.Leaders, joined.Copies, left));

@@ -1,13 +1,14 @@
 using System.Globalization;
 using System.Text;
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.Core.Metadata;
 using Baton.DevHost.Chaos.Metadata;
 using Baton.DevHost.Clusters;
 
 namespace Baton.DevHost.Tests.EndToEnd;
 
-/// <summary>One cluster of three nodes and a gateway for all tests of topics and the catalogue. Each names its topics for itself, and leaves all nodes running.</summary>
+/// <summary>One cluster of three nodes and a gateway, whose metadata leader leads what it can, for all tests of topics and the catalogue. Each names its topics for itself, and leaves all nodes running.</summary>
 public sealed class MetadataCluster : IAsyncLifetime
 {
     public const int Nodes = 3;
@@ -30,6 +31,7 @@ public sealed class MetadataCluster : IAsyncLifetime
             {
                 Nodes = Nodes,
                 Channels = 0,
+                LeaderPolicy = LeaderPolicy.PreferCoordinator,
 
                 // A slow machine costs a wait and no failure.
                 GatewaySettings = new Dictionary<string, string>(StringComparer.Ordinal) { ["Gateway__HoldMs"] = "60000" },

@@ -10,7 +10,7 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// <summary>Topics of a cluster of real processes, created in every way and through every node, and the catalogue that says what they are.</summary>
 public sealed class MetadataTopicTests(MetadataCluster fixture, ITestOutputHelper output) : IClassFixture<MetadataCluster>
 {
-    private static readonly int Kills = Sampled.Count(3, 8);
+    private static readonly int Kills = Sampled.Count(2, 8);
 
     [Fact]
     public async Task A_topic_is_created_through_any_node_and_its_answer_has_the_leaders_of_its_partitions()
@@ -125,6 +125,9 @@ public sealed class MetadataTopicTests(MetadataCluster fixture, ITestOutputHelpe
             }
         }
     }
+
+    [Fact]
+    public Task Every_partition_gets_another_leader_when_the_leader_of_most_of_them_is_killed() => KilledLeaders.AssertReplacedAsync(fixture.Cluster, kills: Sampled.Count(1, 2), output);
 
     [Fact]
     public async Task A_leader_of_the_metadata_that_is_killed_again_and_again_costs_no_command_and_no_client_an_error()

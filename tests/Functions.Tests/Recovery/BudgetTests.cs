@@ -9,7 +9,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>Sessions that take more than they may, or get no answer.</summary>
-[Collection(AzuriteTests.Name)]
+[Collection(MovesGroup.Name)]
 public sealed class BudgetTests(AzuriteFixture azurite)
 {
     // What a node makes an order wait before it tells how far it is.

@@ -7,7 +7,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>Sessions that are ended from outside while an action of theirs is under way.</summary>
-[Collection(AzuriteTests.Name)]
+[Collection(MovesGroup.Name)]
 public sealed class EndedSessionTests(AzuriteFixture azurite)
 {
     private static readonly ReplicaKey N2 = new("ch1", "n2");

@@ -4,7 +4,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>What a session does for a replica, by what the replica has and what the log has.</summary>
-[Collection(AzuriteTests.Name)]
+[Collection(MovesGroup.Name)]
 public sealed class OutcomeTests(AzuriteFixture azurite)
 {
     [Fact]

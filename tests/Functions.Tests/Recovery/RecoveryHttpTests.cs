@@ -7,7 +7,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>What operators and tools ask of recoveries.</summary>
-[Collection(AzuriteTests.Name)]
+[Collection(MovesGroup.Name)]
 public sealed class RecoveryHttpTests(AzuriteFixture azurite)
 {
     [Theory]

@@ -9,7 +9,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>Which replicas get a session, and how its end reaches the cluster's state.</summary>
-[Collection(AzuriteTests.Name)]
+[Collection(MovesGroup.Name)]
 public sealed class RecoverySweepTests(AzuriteFixture azurite)
 {
     [Fact]

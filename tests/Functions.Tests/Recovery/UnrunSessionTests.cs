@@ -6,7 +6,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>What sees to it that sessions are run.</summary>
-[Collection(AzuriteTests.Name)]
+[Collection(MovesGroup.Name)]
 public sealed class UnrunSessionTests(AzuriteFixture azurite)
 {
     private static readonly ReplicaKey Replica = new("ch1", "n2");

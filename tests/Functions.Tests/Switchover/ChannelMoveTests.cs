@@ -11,7 +11,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Switchover;
 
 /// <summary><c>POST /api/channels/{name}/move</c>.</summary>
-[Collection(AzuriteTests.Name)]
+[Collection(MovesGroup.Name)]
 public sealed class ChannelMoveTests(AzuriteFixture azurite)
 {
     [Fact]

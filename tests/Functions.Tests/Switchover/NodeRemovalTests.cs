@@ -15,7 +15,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Switchover;
 
 /// <summary><c>DELETE /api/nodes/{nodeId}</c>.</summary>
-[Collection(AzuriteTests.Name)]
+[Collection(MovesGroup.Name)]
 public sealed class NodeRemovalTests(AzuriteFixture azurite)
 {
     [Fact]

@@ -18,6 +18,8 @@ public sealed class LeadershipRounds(LocalCluster cluster, IReadOnlyList<string>
     /// <summary>What a node logs that has given up a leadership which it was given.</summary>
     private const string CannotLead = "This node cannot lead channel";
 
+    private int _couldNotLeadBefore;
+
     /// <summary>Leaders killed.</summary>
     public int Kills { get; private set; }
 
@@ -36,6 +38,11 @@ public sealed class LeadershipRounds(LocalCluster cluster, IReadOnlyList<string>
     /// <summary>Kills one leader, and starts it again once its partitions have gone on.</summary>
     public async Task KillAsync(CancellationToken cancellationToken)
     {
+        if (Kills == 0)
+        {
+            _couldNotLeadBefore = await LoggedAsync(cancellationToken);
+        }
+
         var topology = await cluster.Client.TopologyAsync(cancellationToken);
         var partitions = topology.Channels.Where(c => channels.Contains(c.Name, StringComparer.Ordinal)).ToList();
         var coordinator = topology.Channels.Single(c => c.Name == MetadataChannel.Name).Leader!;
@@ -66,8 +73,20 @@ public sealed class LeadershipRounds(LocalCluster cluster, IReadOnlyList<string>
         await load.MoreAsync(1, patience, cancellationToken);
     }
 
-    /// <summary>How often a node has said that it cannot lead what it was given.</summary>
-    public async Task<int> CannotLeadAsync(CancellationToken cancellationToken)
+    /// <summary>How often a node has said that it cannot lead what it was given, since the first kill.</summary>
+    public async Task<int> CannotLeadAsync(CancellationToken cancellationToken) => await LoggedAsync(cancellationToken) - _couldNotLeadBefore;
+
+    /// <summary>What must be 0, by name.</summary>
+    public async Task<IReadOnlyList<(string What, int Count)>> MustBeZeroAsync(CancellationToken cancellationToken) =>
+    [
+        (string.Create(CultureInfo.InvariantCulture, $"partitions whose leader could not be elected, of {Elections}"), FailedElections),
+        ("leaderships that a node was given and could not take", await CannotLeadAsync(cancellationToken)),
+        ("answers to clients that a node is not the leader", load.Counts.NotLeader),
+        ("answers to clients that there is no leader in time", load.Counts.Unavailable),
+        ("other answers to clients that were no success", load.Counts.Others),
+    ];
+
+    private async Task<int> LoggedAsync(CancellationToken cancellationToken)
     {
         var count = 0;
         for (var node = 0; node < cluster.NodeCount; node++)
@@ -86,14 +105,4 @@ public sealed class LeadershipRounds(LocalCluster cluster, IReadOnlyList<string>
 
         return count;
     }
-
-    /// <summary>What must be 0, by name.</summary>
-    public async Task<IReadOnlyList<(string What, int Count)>> MustBeZeroAsync(CancellationToken cancellationToken) =>
-    [
-        (string.Create(CultureInfo.InvariantCulture, $"partitions whose leader could not be elected, of {Elections}"), FailedElections),
-        ("leaderships that a node was given and could not take", await CannotLeadAsync(cancellationToken)),
-        ("answers to clients that a node is not the leader", load.Counts.NotLeader),
-        ("answers to clients that there is no leader in time", load.Counts.Unavailable),
-        ("other answers to clients that were no success", load.Counts.Others),
-    ];
 }

@@ -3,8 +3,8 @@ using Baton.DevHost.Clusters;
 
 namespace Baton.DevHost.Tests.EndToEnd;
 
-/// <summary>A cluster of three nodes and a gateway, with room for a fourth. Nothing moves by itself but what a failure moves.</summary>
-public abstract class PartitionsCluster(LeaderPolicy policy) : IAsyncLifetime
+/// <summary>A cluster of three nodes and a gateway, with room for a fourth, and leaders spread. Nothing moves by itself but what a failure moves.</summary>
+public sealed class SpreadCluster : IAsyncLifetime
 {
     public const int Nodes = 3;
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
@@ -24,7 +24,7 @@ public abstract class PartitionsCluster(LeaderPolicy policy) : IAsyncLifetime
                 Nodes = Nodes + 1,
                 NodesAtFirst = Nodes,
                 Channels = 0,
-                LeaderPolicy = policy,
+                LeaderPolicy = LeaderPolicy.Spread,
                 AppSettings = Settings("Placement__AutoRebalance", "false"),
 
                 // A slow machine costs a wait and no failure.
@@ -51,9 +51,3 @@ public abstract class PartitionsCluster(LeaderPolicy policy) : IAsyncLifetime
 
     private static Dictionary<string, string> Settings(string name, string value) => new(StringComparer.Ordinal) { [name] = value };
 }
-
-/// <summary>With the leader of the metadata preferred.</summary>
-public sealed class PreferCoordinatorCluster() : PartitionsCluster(LeaderPolicy.PreferCoordinator);
-
-/// <summary>With leaders spread.</summary>
-public sealed class SpreadCluster() : PartitionsCluster(LeaderPolicy.Spread);
