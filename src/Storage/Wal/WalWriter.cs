@@ -173,6 +173,9 @@ public sealed partial class WalWriter : IAsyncDisposable
             while (_queue.TryTake(out batch, out closed))
             {
                 await WriteAsync(batch).ConfigureAwait(false);
+
+                // What the processor has to do first: the answers to these appends, and requests that have arrived. Where it is what everybody waits for, more of them share the next call.
+                await Task.Yield();
                 await LingerAsync().ConfigureAwait(false);
             }
 

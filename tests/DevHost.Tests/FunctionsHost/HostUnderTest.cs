@@ -12,7 +12,7 @@ namespace Baton.DevHost.Tests.FunctionsHost;
 /// <summary>A running host over a <see cref="TestApp"/> and a script.</summary>
 internal sealed class HostUnderTest : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
     public static readonly HostKeys Keys = new("function-key", "master-key", "system-key");
 
     private readonly TestApp _app;

@@ -54,7 +54,7 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
     [Fact]
     public async Task A_program_survives_engines_that_die_one_after_the_other()
     {
-        await Parallel.ForEachAsync(ProgramSeeds.Draw(Sampled.Count(12, all: 24)), AtOnce, async (seed, _) =>
+        await Parallel.ForEachAsync(ProgramSeeds.Draw(Sampled.Count(8, all: 24)), AtOnce, async (seed, _) =>
         {
             await using var hub = NewHub();
             var program = new ProgramUnderTest(seed, size: 12);
@@ -78,7 +78,7 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
 
     [Fact]
     public async Task A_program_survives_the_loss_of_calls_and_answers_by_an_engine_that_lives() =>
-        await Parallel.ForEachAsync(ProgramSeeds.Draw(Sampled.Count(12, all: 24)), AtOnce, async (seed, _) =>
+        await Parallel.ForEachAsync(ProgramSeeds.Draw(Sampled.Count(8, all: 24)), AtOnce, async (seed, _) =>
         {
             await using var hub = NewHub();
             var program = new ProgramUnderTest(seed, size: 12);
@@ -103,7 +103,7 @@ public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper 
 
     [Fact]
     public async Task A_program_survives_engines_that_work_on_because_they_do_not_know_of_their_successor() =>
-        await Parallel.ForEachAsync(ProgramSeeds.Draw(Sampled.Count(12, all: 24)), AtOnce, async (seed, _) =>
+        await Parallel.ForEachAsync(ProgramSeeds.Draw(Sampled.Count(8, all: 24)), AtOnce, async (seed, _) =>
         {
             await using var hub = NewHub();
             var program = new ProgramUnderTest(seed, size: 12);

@@ -9,7 +9,7 @@ namespace Baton.Storage.Tests.Wal;
 [Collection(KilledWritersGroup.Name)]
 public sealed class KilledWriterTests(StorageFixture azurite, ITestOutputHelper output)
 {
-    private static readonly int Kills = Sampled.Count(50, all: 200);
+    private static readonly int Kills = Sampled.Count(40, all: 200);
 
     // A failure names its seed: set BATON_SEED to see it again.
     private static readonly int Seed = int.TryParse(Environment.GetEnvironmentVariable("BATON_SEED"), CultureInfo.InvariantCulture, out var seed)
