@@ -46,9 +46,11 @@ internal static class MetadataKilledProof
                     Channels = 0,
 
                     // A machine that is busy with other things costs a wait and no failure.
-                    GatewaySettings = Settings("Gateway__HoldMs"),
-                    NodeSettings = new Dictionary<string, string>(Settings("Metadata__ForwardTimeoutMs"), StringComparer.Ordinal)
+                    GatewaySettings = new Dictionary<string, string>(StringComparer.Ordinal) { ["Gateway__HoldMs"] = "30000" },
+                    NodeSettings = new Dictionary<string, string>(StringComparer.Ordinal)
                     {
+                        ["Metadata__ForwardTimeoutMs"] = "30000",
+
                         // Nodes are started often here, and a first opening that takes longer fails nothing.
                         ["Node__RehearseOpening"] = "false",
                     },
@@ -80,8 +82,6 @@ internal static class MetadataKilledProof
         Directory.Delete(folder, recursive: true);
         return tally.Unavailable > 0 ? 1 : 0;
     }
-
-    private static Dictionary<string, string> Settings(string wait) => new(StringComparer.Ordinal) { [wait] = "30000" };
 
     private static async Task SeriesAsync(
         LocalCluster cluster, Catalogue catalogue, string name, int kills, int seed, int clients, int pauseMs, Tally tally, CancellationToken cancellationToken)

@@ -10,66 +10,26 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// One cluster of real processes for all failover scenarios: four nodes, a gateway that holds requests for longer than anything here lasts, its storage behind a proxy
 /// that can be made to fail. A scenario finds it whole, whatever the one before left.
 /// </summary>
-public sealed class FailoverCluster : IAsyncLifetime
+public sealed class FailoverCluster() : OneCluster("failover")
 {
     public const int Nodes = 4;
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
-    private readonly string _folder = Directory.CreateTempSubdirectory("baton-failover-").FullName;
-    private LocalMachine? _machine;
     private FlakyStorage? _storage;
-    private LocalCluster? _cluster;
     private int _scenarios;
-
-    public LocalCluster Cluster => _cluster ?? throw new InvalidOperationException("The fixture has not started.");
 
     public FlakyStorage Storage => _storage ?? throw new InvalidOperationException("The fixture has not started.");
 
     public ClusterClient Client => Cluster.Client;
 
     /// <summary>Where the processes' output goes.</summary>
-    public string Logs => Path.Combine(_folder, "logs");
+    public string Logs => Path.Combine(Folder, "logs");
 
-    public async Task InitializeAsync()
+    public override async Task DisposeAsync()
     {
-        _machine = await LocalMachine.StartAsync(_folder, ["a"], keepData: false, CancellationToken.None);
-        _cluster = await _machine.StartClusterAsync(
-            "a",
-            o =>
-            {
-                _storage = FlakyStorage.StartAsync(o.StorageConnectionString, CancellationToken.None).GetAwaiter().GetResult();
-                return o with
-                {
-                    Nodes = Nodes,
-                    Channels = 3,
-                    ReplicationFactor = 3,
-                    StorageConnectionString = _storage.ConnectionString,
-                    GatewaySettings = Settings(("Gateway__HoldMs", "60000")),
-
-                    // Longer than a scenario waits: a node that ends has not run into it.
-                    NodeSettings = Settings(("Node__DrainTimeoutMs", "600000")),
-                };
-            },
-            CancellationToken.None);
-    }
-
-    public async Task DisposeAsync()
-    {
-        if (_cluster is not null)
-        {
-            await _cluster.KillEverythingAsync();
-        }
-
-        if (_machine is not null)
-        {
-            await _machine.DisposeAsync();
-        }
-
+        await base.DisposeAsync();
         if (_storage is not null)
         {
             await _storage.DisposeAsync();
         }
-
-        Directory.Delete(_folder, recursive: true);
     }
 
     /// <summary>Runs a scenario under load, and looks at what its clients were told and what is in the log afterwards.</summary>
@@ -122,5 +82,19 @@ public sealed class FailoverCluster : IAsyncLifetime
         await Client.WaitUntilServingAsync(Cluster.Channels, Patience, CancellationToken.None);
     }
 
-    private static Dictionary<string, string> Settings(params (string Name, string Value)[] settings) => settings.ToDictionary(s => s.Name, s => s.Value, StringComparer.Ordinal);
+    protected override LocalClusterOptions Options(LocalClusterOptions options)
+    {
+        _storage = FlakyStorage.StartAsync(options.StorageConnectionString, CancellationToken.None).GetAwaiter().GetResult();
+        return options with
+        {
+            Nodes = Nodes,
+            Channels = 3,
+            ReplicationFactor = 3,
+            StorageConnectionString = _storage.ConnectionString,
+            GatewaySettings = Settings(("Gateway__HoldMs", "60000")),
+
+            // Longer than a scenario waits: a node that ends has not run into it.
+            NodeSettings = Settings(("Node__DrainTimeoutMs", "600000")),
+        };
+    }
 }

@@ -9,59 +9,32 @@ using Baton.DevHost.Clusters;
 namespace Baton.DevHost.Tests.EndToEnd;
 
 /// <summary>One cluster of three nodes and a gateway, whose metadata leader leads what it can, for all tests of topics and the catalogue. Each names its topics for itself, and leaves all nodes running.</summary>
-public sealed class MetadataCluster : IAsyncLifetime
+public sealed class MetadataCluster() : OneCluster("metadata")
 {
     public const int Nodes = 3;
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
-    private readonly string _folder = Directory.CreateTempSubdirectory("baton-metadata-").FullName;
-    private LocalMachine? _machine;
-    private LocalCluster? _cluster;
     private Catalogue? _catalogue;
-
-    public LocalCluster Cluster => _cluster ?? throw new InvalidOperationException("The fixture has not started.");
 
     public Catalogue Catalogue => _catalogue ?? throw new InvalidOperationException("The fixture has not started.");
 
-    public async Task InitializeAsync()
+    public override async Task InitializeAsync()
     {
-        _machine = await LocalMachine.StartAsync(_folder, ["a"], keepData: false, CancellationToken.None);
-        _cluster = await _machine.StartClusterAsync(
-            "a",
-            o => o with
-            {
-                Nodes = Nodes,
-                Channels = 0,
-                LeaderPolicy = LeaderPolicy.PreferCoordinator,
-
-                // A slow machine costs a wait and no failure.
-                GatewaySettings = new Dictionary<string, string>(StringComparer.Ordinal) { ["Gateway__HoldMs"] = "60000" },
-                NodeSettings = new Dictionary<string, string>(StringComparer.Ordinal)
-                {
-                    ["Metadata__ForwardTimeoutMs"] = "60000",
-
-                    // Nodes are started often here, and a first opening that takes longer fails nothing.
-                    ["Node__RehearseOpening"] = "false",
-                },
-            },
-            CancellationToken.None);
-        _catalogue = new Catalogue(_cluster);
+        await base.InitializeAsync();
+        _catalogue = new Catalogue(Cluster);
         await _catalogue.LeaderAsync(Patience, CancellationToken.None);
     }
 
-    public async Task DisposeAsync()
+    protected override LocalClusterOptions Options(LocalClusterOptions options) => options with
     {
-        if (_cluster is not null)
-        {
-            await _cluster.KillEverythingAsync();
-        }
+        Nodes = Nodes,
+        Channels = 0,
+        LeaderPolicy = LeaderPolicy.PreferCoordinator,
 
-        if (_machine is not null)
-        {
-            await _machine.DisposeAsync();
-        }
+        // A slow machine costs a wait and no failure.
+        GatewaySettings = Settings(("Gateway__HoldMs", "60000")),
 
-        Directory.Delete(_folder, recursive: true);
-    }
+        // Nodes are started often here, and a first opening that takes longer fails nothing.
+        NodeSettings = Settings(("Metadata__ForwardTimeoutMs", "60000"), ("Node__RehearseOpening", "false")),
+    };
 
     /// <summary>Sends commands to a node, once.</summary>
     public Task<ApiAnswer<MetadataCommandsResponse>> CommandAsync(int node, params IReadOnlyList<MetadataCommand> commands) => Catalogue.CommandAsync(Cluster.NodeAddress(node), CancellationToken.None, commands);

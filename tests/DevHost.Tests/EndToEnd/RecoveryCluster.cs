@@ -21,59 +21,31 @@ public sealed record RecoveryLogged(DateTimeOffset At, long Number, string Chann
 /// One cluster of real processes for all scenarios of recovery: three nodes, each of which leads or follows every channel. Logs are short: what is beyond a few megabytes is deleted behind a snapshot.
 /// A scenario finds every replica in sync, whatever the one before left.
 /// </summary>
-public sealed class RecoveryCluster : IAsyncLifetime
+public sealed class RecoveryCluster() : OneCluster("recovery")
 {
     public const int Nodes = 3;
 
     /// <summary>A channel has a snapshot after so many records, and not before.</summary>
     public const int SnapshotEvery = 100;
 
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private const int BatchBytes = 1024 * 1024;
-    private readonly string _folder = Directory.CreateTempSubdirectory("baton-recovery-").FullName;
-    private LocalMachine? _machine;
-    private LocalCluster? _cluster;
     private WalStore? _logs;
     private int _copies;
-
-    public LocalCluster Cluster => _cluster ?? throw new InvalidOperationException("The fixture has not started.");
 
     public ClusterClient Client => Cluster.Client;
 
     /// <summary>The channels' logs in the storage.</summary>
     public WalStore Logs => _logs ?? throw new InvalidOperationException("The fixture has not started.");
 
-    public async Task InitializeAsync()
+    public override async Task InitializeAsync()
     {
-        _machine = await LocalMachine.StartAsync(_folder, ["a"], keepData: false, CancellationToken.None);
-        var settings = new Dictionary<string, string>(StringComparer.Ordinal)
-        {
-            ["Node__SnapshotEveryRecords"] = SnapshotEvery.ToString(CultureInfo.InvariantCulture),
-            ["Wal__MaxSegmentBytes"] = "524288",
-            ["Wal__RetainBytes"] = "4194304",
-        };
-        _cluster = await _machine.StartClusterAsync("a", o => o with { Gateway = false, Nodes = Nodes, Channels = 3, ReplicationFactor = Nodes, NodeSettings = settings }, CancellationToken.None);
+        await base.InitializeAsync();
         _logs = new WalStore(
-            BatonStorage.Open(new StorageOptions { ConnectionString = _cluster.StorageConnectionString }), new WalOptions(), TimeProvider.System, NullLoggerFactory.Instance);
-    }
-
-    public async Task DisposeAsync()
-    {
-        if (_cluster is not null)
-        {
-            await _cluster.KillEverythingAsync();
-        }
-
-        if (_machine is not null)
-        {
-            await _machine.DisposeAsync();
-        }
-
-        Directory.Delete(_folder, recursive: true);
+            BatonStorage.Open(new StorageOptions { ConnectionString = Cluster.StorageConnectionString }), new WalOptions(), TimeProvider.System, NullLoggerFactory.Instance);
     }
 
     /// <summary>The folder of a node's replicas, which is its own while it runs.</summary>
-    public string ReplicaFolder(int node) => Path.Combine(_folder, "replicas", Cluster.NodeId(node));
+    public string ReplicaFolder(int node) => Path.Combine(Folder, "replicas", Cluster.NodeId(node));
 
     /// <summary>Starts every node that does not run, and waits until every replica is in sync at its channel's present term and in its node's present life, and nothing of a log is kept for a session.</summary>
     public async Task WholeAsync()
@@ -201,7 +173,7 @@ public sealed class RecoveryCluster : IAsyncLifetime
     /// <returns>The first LSN compared.</returns>
     public async Task<long> AssertCopyAsync(string channel, int node, long through)
     {
-        var folder = Path.Combine(_folder, "copies", Interlocked.Increment(ref _copies).ToString(CultureInfo.InvariantCulture));
+        var folder = Path.Combine(Folder, "copies", Interlocked.Increment(ref _copies).ToString(CultureInfo.InvariantCulture));
         CopyFiles(Path.Combine(ReplicaFolder(node), channel), Path.Combine(folder, channel));
         await using var copy = await ReplicaLog.OpenAsync(channel, new ReplicaLogOptions { Folder = folder }, TimeProvider.System, NullLogger.Instance, CancellationToken.None);
         Assert.True(copy.LastLsn >= through, $"{Cluster.NodeId(node)} has {channel} to LSN {copy.LastLsn}, not to {through}.");
@@ -218,6 +190,16 @@ public sealed class RecoveryCluster : IAsyncLifetime
 
         return from;
     }
+
+    protected override LocalClusterOptions Options(LocalClusterOptions options) => options with
+    {
+        Gateway = false,
+        Nodes = Nodes,
+        Channels = 3,
+        ReplicationFactor = Nodes,
+        NodeSettings = Settings(
+            ("Node__SnapshotEveryRecords", SnapshotEvery.ToString(CultureInfo.InvariantCulture)), ("Wal__MaxSegmentBytes", "524288"), ("Wal__RetainBytes", "4194304")),
+    };
 
     private static byte[] Payload(int index, int bytes)
     {
