@@ -5,7 +5,28 @@ namespace Baton.Bench.Metadata;
 /// <summary>Many clients at the leader at once, each waiting for an answer before its next request.</summary>
 internal static class ManyClients
 {
-    public static async Task<ManyClientsFigures> MeasureAsync(DelayedCluster cluster, int leader, CatalogueContent content, int perRequest, TimeSpan duration, CancellationToken cancellationToken)
+    /// <summary>Commands, so many in a request.</summary>
+    public static Task<ManyClientsFigures> MeasureAsync(DelayedCluster cluster, int leader, CatalogueContent content, int perRequest, TimeSpan duration, CancellationToken cancellationToken) =>
+        MeasureAsync(
+            cluster, leader, content.Groups.Count, perRequest, (client, i) => new CommandBody(client, CatalogueContent.Topic, [.. Enumerable.Repeat(content.Groups[i], perRequest)]).Next, duration, cancellationToken);
+
+    /// <summary>Requests that the leader answers at once and that change nothing: what clients and node can do together on this machine at this moment.</summary>
+    public static Task<ManyClientsFigures> BareAsync(DelayedCluster cluster, int leader, CatalogueContent content, TimeSpan duration, CancellationToken cancellationToken) =>
+        MeasureAsync(
+            cluster,
+            leader,
+            content.Groups.Count,
+            1,
+            (client, _) =>
+            {
+                var request = client.Request("GET", "/health", []);
+                return () => request;
+            },
+            duration,
+            cancellationToken);
+
+    private static async Task<ManyClientsFigures> MeasureAsync(
+        DelayedCluster cluster, int leader, int count, int perRequest, Func<LeanClient, int, Func<ReadOnlyMemory<byte>>> requestsOf, TimeSpan duration, CancellationToken cancellationToken)
     {
         await RunAsync(duration / 3);
         return await RunAsync(duration);
@@ -17,19 +38,19 @@ internal static class ManyClients
                 new ProcessorTime([.. Enumerable.Range(0, DelayedCluster.Nodes).Where(i => i != leader).Select(cluster.Cluster.NodeProcessId)]),
                 new ProcessorTime(cluster.StorageProcessId),
                 new ProcessorTime(Environment.ProcessId));
-            var clients = content.Groups.Select(_ => cluster.Client(leader)).ToList();
+            var clients = Enumerable.Range(0, count).Select(_ => cluster.Client(leader)).ToList();
             try
             {
                 var clock = Stopwatch.StartNew();
                 var each = await Task.WhenAll(clients.Select((client, i) => Task.Run(
                     async () =>
                     {
-                        var body = new CommandBody(client, CatalogueContent.Topic, [.. Enumerable.Repeat(content.Groups[i], perRequest)]);
+                        var next = requestsOf(client, i);
                         var requests = new Samples();
                         while (clock.Elapsed < time)
                         {
                             var began = Stopwatch.GetTimestamp();
-                            await client.SendAsync(body.Next(), cancellationToken);
+                            await client.SendAsync(next(), cancellationToken);
                             requests.Add(Stopwatch.GetElapsedTime(began).TotalMilliseconds);
                         }
 

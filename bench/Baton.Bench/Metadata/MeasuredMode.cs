@@ -3,8 +3,8 @@ using Baton.DevHost.Clusters;
 
 namespace Baton.Bench.Metadata;
 
-/// <summary>What one client and many clients got at one delay between the nodes.</summary>
-internal sealed record DelayFigures(int DelayMs, Samples Commands, Samples Raw, ManyClientsFigures Many, Samples Creations);
+/// <summary>What one client and many clients got at one delay between the nodes, beside raw appends and bare requests.</summary>
+internal sealed record DelayFigures(int DelayMs, Samples Commands, Samples Raw, ManyClientsFigures Many, ManyClientsFigures Bare, Samples Creations);
 
 /// <summary>A cluster with one way to commit, and what has been measured of it. Two of them take turns, so that both see the same machine.</summary>
 internal sealed class MeasuredMode : IAsyncDisposable
@@ -62,11 +62,12 @@ internal sealed class MeasuredMode : IAsyncDisposable
         _cluster.Delay(delayMs);
         var (lone, raw) = await _cluster.AtLeaderAsync(leader => LoneCommands.BesideRawAsync(_cluster, leader, _content, duration, cancellationToken), cancellationToken);
         var many = await _cluster.AtLeaderAsync(leader => ManyClients.MeasureAsync(_cluster, leader, _content, 1, duration, cancellationToken), cancellationToken);
+        var bare = await _cluster.AtLeaderAsync(leader => ManyClients.BareAsync(_cluster, leader, _content, duration / 3, cancellationToken), cancellationToken);
         var creations = await _cluster.AtLeaderAsync(
             leader => LoneCommands.CreationsAsync(_cluster, leader, string.Create(CultureInfo.InvariantCulture, $"created-{delayMs}-{_creations++}"), CreationsEach, cancellationToken), cancellationToken);
         _cluster.Delay(0);
-        _delays.Add(new DelayFigures(delayMs, lone, raw, many, creations));
-        say(FormattableString.Invariant($"{_commit}, {delayMs} ms: one client p50 {lone.Median:0.00} ms, raw {raw.Median:0.00} ms; {_content.Groups.Count} clients {many.PerSecond:0}/s"));
+        _delays.Add(new DelayFigures(delayMs, lone, raw, many, bare, creations));
+        say(FormattableString.Invariant($"{_commit}, {delayMs} ms: one client p50 {lone.Median:0.00} ms, raw {raw.Median:0.00} ms; {_content.Groups.Count} clients {many.PerSecond:0}/s, bare {bare.PerSecond:0}/s"));
     }
 
     /// <summary>Several commands a request, followers, and requests at a follower, with no delay.</summary>

@@ -25,6 +25,7 @@ internal static class MetadataReport
         Add("one client, p50", Samples.Ms(still.Commands.Median), $"< {MostMs} ms", still.Commands.Median < MostMs);
         Add("one client, p50, to the raw append's", Ratio(still.Commands.Median / still.Raw.Median), $"≤ {MostOfRaw}", still.Commands.Median <= MostOfRaw * still.Raw.Median);
         Add("64 clients, a command a request", Rate(still.Many.PerSecond), $"≥ {LeastPerSecond:N0}/s", still.Many.PerSecond >= LeastPerSecond);
+        Add("  to requests that change nothing", Ratio(still.Many.PerSecond / still.Bare.PerSecond), "", null);
         Add("64 clients, 16 commands a request", Rate(wal.Batched!.PerSecond), "", null);
         Add($"one client, p50 with {far.DelayMs} ms between the nodes, to that with none", Ratio(far.Commands.Median / still.Commands.Median), $"≤ {MostRise}", far.Commands.Median <= MostRise * still.Commands.Median);
         Add("a follower has it, after the leader's answer, p99", Samples.Ms(wal.Lag!.Lag.Percentile(0.99)), $"≤ {MostLagMs} ms", wal.Lag!.Lag.Percentile(0.99) <= MostLagMs);
@@ -61,6 +62,7 @@ internal static class MetadataReport
             }
 
             table.AddRow("64 clients", $"{w.DelayMs} ms", Rate(w.Many.PerSecond), Rate(q.Many.PerSecond), Ratio(q.Many.PerSecond / w.Many.PerSecond), "", "");
+            table.AddRow("64 clients, requests that change nothing", $"{w.DelayMs} ms", Rate(w.Bare.PerSecond), Rate(q.Bare.PerSecond), Ratio(q.Bare.PerSecond / w.Bare.PerSecond), "", "");
             Row("64 clients, a request, p50", w, w.Many.Requests.Median, q.Many.Requests.Median, null);
             Row("one client, a new topic, p50", w, w.Creations.Median, q.Creations.Median, null);
         }

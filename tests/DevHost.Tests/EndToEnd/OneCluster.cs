@@ -6,8 +6,8 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// <param name="name">Names its folder.</param>
 public abstract class OneCluster(string name) : IAsyncLifetime
 {
-    /// <summary>How long anything may take that is waited for.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    /// <summary>How long anything may take that is waited for: machines have been seen to stand still for minutes.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
 
     private LocalMachine? _machine;
     private LocalCluster? _cluster;
