@@ -35,10 +35,11 @@ public sealed class LostLeadershipTests(NodeFixture fixture)
     {
         await using var scene = await CatalogueScene.StartAsync(fixture, 1, ("Node:HeartbeatIntervalMs", "60000"));
         var former = scene.Leader;
-        var next = await scene.AddAsync("n2");
-        await scene.KnownByAllAsync();
         await CatalogueScene.WriteAsync(former, new CreateTopic("moved", 1, 1));
         await former.AppendAsync("moved-0", "before");
+        var next = await scene.AddAsync("n2");
+        await scene.KnownByAllAsync();
+        Assert.Equal(former.Id, scene.Plane.State.Channels["moved-0"].Leader);
 
         scene.Plane.Change(s => s with
         {
