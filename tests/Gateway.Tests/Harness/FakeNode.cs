@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using Baton.Core.Api;
 using Microsoft.AspNetCore.Builder;
@@ -18,6 +19,7 @@ internal sealed record ReceivedRequest(string Method, string Path, string Query,
 internal sealed class FakeNode : IAsyncDisposable
 {
     private WebApplication? _app;
+    private Socket? _place;
 
     private FakeNode(string id) => Id = id;
 
@@ -84,6 +86,7 @@ internal sealed class FakeNode : IAsyncDisposable
 
     public async Task UpAsync()
     {
+        LeavePlace();
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.Zero);
@@ -123,8 +126,23 @@ internal sealed class FakeNode : IAsyncDisposable
             _app = null;
             await app.StopAsync();
             await app.DisposeAsync();
+
+            // Bound and not listening: connections are refused, and no other test is given the port.
+            _place = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            _place.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            _place.Bind(new IPEndPoint(IPAddress.Loopback, Address.Port));
         }
     }
 
-    public async ValueTask DisposeAsync() => await DownAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await DownAsync();
+        LeavePlace();
+    }
+
+    private void LeavePlace()
+    {
+        _place?.Dispose();
+        _place = null;
+    }
 }

@@ -117,7 +117,7 @@ internal static class Answers
     public static async Task<Problem> ProblemAsync(this Task<HttpResponseMessage> answer, ApiErrorCode code)
     {
         using var response = await answer;
-        Assert.Equal(Problem.MediaType, response.Content.Headers.ContentType?.MediaType);
+        Assert.True(response.Content.Headers.ContentType?.MediaType == Problem.MediaType, $"{(int)response.StatusCode} {response.Content.Headers.ContentType}: {await response.Content.ReadAsStringAsync()}");
         var problem = (await response.Content.ReadFromJsonAsync<Problem>(BatonJson.Options))!;
         Assert.Equal(code.ToString(), problem.Code);
         Assert.Equal(code.Status(), (int)response.StatusCode);
