@@ -2,13 +2,24 @@ using Baton.DevHost.Azurite;
 
 namespace Baton.Testing;
 
-/// <summary>One Azurite for a test assembly, in memory, on free ports. Every test that asks gets an account of its own, so tests never see each other's data.</summary>
+/// <summary>
+/// Storage for the tests of a class: one of the services that the classes of an assembly share, in memory, on free ports, started when the first class asks for it and gone with this process. Every
+/// test that asks gets an account of its own, so tests never see each other's data.
+/// </summary>
 public sealed class AzuriteFixture : IAsyncLifetime
 {
     private const int AccountCount = 800;
-    private readonly AzuriteAccount[] _accounts = [.. Enumerable.Range(0, AccountCount).Select(i => AzuriteAccount.Create($"test{i:D4}"))];
+
+    // One service has one thread: with a single one, classes that run beside each other would wait for it.
+    private const int ServerCount = 2;
+    private static readonly AzuriteAccount[] Accounts = [.. Enumerable.Range(0, AccountCount).Select(i => AzuriteAccount.Create($"test{i:D4}"))];
+    private static readonly Lazy<Task<AzuriteServer>>[] Servers =
+        [.. Enumerable.Range(0, ServerCount).Select(_ => new Lazy<Task<AzuriteServer>>(() => AzuriteServer.StartAsync(new AzuriteOptions { Accounts = Accounts }, CancellationToken.None)))];
+
+    private static int _accountsTaken = -1;
+    private static int _fixtures = -1;
+
     private AzuriteServer? _server;
-    private int _handedOut = -1;
 
     /// <summary>The running server.</summary>
     public AzuriteServer Server => _server ?? throw new InvalidOperationException("The fixture has not started.");
@@ -17,27 +28,14 @@ public sealed class AzuriteFixture : IAsyncLifetime
     public string NewAccount() => Server.ConnectionString(NewAzuriteAccount().Name);
 
     /// <summary>An account that nobody has used.</summary>
-    public AzuriteAccount NewAzuriteAccount()
+    public static AzuriteAccount NewAzuriteAccount()
     {
-        var index = Interlocked.Increment(ref _handedOut);
-        return index < AccountCount ? _accounts[index] : throw new InvalidOperationException($"More than {AccountCount} accounts asked for: raise AccountCount.");
+        var index = Interlocked.Increment(ref _accountsTaken);
+        return index < AccountCount ? Accounts[index] : throw new InvalidOperationException($"More than {AccountCount} accounts asked for: raise AccountCount.");
     }
 
-    public async Task InitializeAsync() =>
-        _server = await AzuriteServer.StartAsync(new AzuriteOptions { Accounts = _accounts }, CancellationToken.None);
+    public async Task InitializeAsync() => _server = await Servers[Interlocked.Increment(ref _fixtures) % ServerCount].Value;
 
-    public async Task DisposeAsync()
-    {
-        if (_server is not null)
-        {
-            await _server.DisposeAsync();
-        }
-    }
-}
-
-/// <summary>Tests that need storage carry <c>[Collection(AzuriteTests.Name)]</c>.</summary>
-[CollectionDefinition(Name)]
-public sealed class AzuriteTests : ICollectionFixture<AzuriteFixture>
-{
-    public const string Name = "azurite";
+    /// <summary>Others may be using the service.</summary>
+    public Task DisposeAsync() => Task.CompletedTask;
 }

@@ -36,6 +36,7 @@ internal static class Composition
         services.AddSingleton(PlacementOptions.From(configuration));
         services.AddSingleton(RecoveryOptions.From(configuration));
         services.AddSingleton(ReplicationOptions.From(configuration));
+        services.AddSingleton(LongPollOptions.From(configuration));
         services.AddSingleton(TombstoneOptions.From(configuration));
 
         // Started first and stopped last: what is counted while the app stops goes out too.

@@ -4,8 +4,7 @@ using Baton.Testing;
 namespace Baton.Cli.Tests;
 
 /// <summary>The program <c>baton</c>, run as a process against a real storage service.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class WalCommandTests(AzuriteFixture azurite)
+public sealed class WalCommandTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private readonly string _account = azurite.NewAccount();
 

@@ -2,8 +2,7 @@ using Azure.Storage.Blobs.Models;
 
 namespace Baton.Storage.Tests;
 
-[Collection(TablesGroup.Name)]
-public sealed class BatonStorageTests(StorageFixture azurite)
+public sealed class BatonStorageTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     private const string Secret = "bm90IGEga2V5IGJ1dCBzZWNyZXQ=";
 

@@ -17,7 +17,7 @@ public sealed class StorageFixture : IAsyncLifetime
     public async Task InitializeAsync()
     {
         await _azurite.InitializeAsync();
-        Account = _azurite.NewAzuriteAccount();
+        Account = AzuriteFixture.NewAzuriteAccount();
     }
 
     public Task DisposeAsync() => _azurite.DisposeAsync();
@@ -32,16 +32,4 @@ public sealed class StorageFixture : IAsyncLifetime
         await Open().Tables.GetTableClient(table.Name).CreateIfNotExistsAsync();
         return table;
     }
-}
-
-[CollectionDefinition(Name)]
-public sealed class TablesGroup : ICollectionFixture<StorageFixture>
-{
-    public const string Name = "tables";
-}
-
-[CollectionDefinition(Name)]
-public sealed class WalGroup : ICollectionFixture<StorageFixture>
-{
-    public const string Name = "wal";
 }

@@ -8,14 +8,13 @@ internal static class ManyClients
     /// <summary>Commands, so many in a request.</summary>
     public static Task<ManyClientsFigures> MeasureAsync(DelayedCluster cluster, int leader, CatalogueContent content, int perRequest, TimeSpan duration, CancellationToken cancellationToken) =>
         MeasureAsync(
-            cluster, leader, content.Groups.Count, perRequest, (client, i) => new CommandBody(client, CatalogueContent.Topic, [.. Enumerable.Repeat(content.Groups[i], perRequest)]).Next, duration, cancellationToken);
+            cluster, leader, perRequest, (client, i) => new CommandBody(client, CatalogueContent.Topic, [.. Enumerable.Repeat(content.Groups[i], perRequest)]).Next, duration, cancellationToken);
 
     /// <summary>Requests that the leader answers at once and that change nothing: what clients and node can do together on this machine at this moment.</summary>
-    public static Task<ManyClientsFigures> BareAsync(DelayedCluster cluster, int leader, CatalogueContent content, TimeSpan duration, CancellationToken cancellationToken) =>
+    public static Task<ManyClientsFigures> BareAsync(DelayedCluster cluster, int leader, TimeSpan duration, CancellationToken cancellationToken) =>
         MeasureAsync(
             cluster,
             leader,
-            content.Groups.Count,
             1,
             (client, _) =>
             {
@@ -26,7 +25,7 @@ internal static class ManyClients
             cancellationToken);
 
     private static async Task<ManyClientsFigures> MeasureAsync(
-        DelayedCluster cluster, int leader, int count, int perRequest, Func<LeanClient, int, Func<ReadOnlyMemory<byte>>> requestsOf, TimeSpan duration, CancellationToken cancellationToken)
+        DelayedCluster cluster, int leader, int perRequest, Func<LeanClient, int, Func<ReadOnlyMemory<byte>>> requestsOf, TimeSpan duration, CancellationToken cancellationToken)
     {
         await RunAsync(duration / 3);
         return await RunAsync(duration);
@@ -38,7 +37,7 @@ internal static class ManyClients
                 new ProcessorTime([.. Enumerable.Range(0, DelayedCluster.Nodes).Where(i => i != leader).Select(cluster.Cluster.NodeProcessId)]),
                 new ProcessorTime(cluster.StorageProcessId),
                 new ProcessorTime(Environment.ProcessId));
-            var clients = Enumerable.Range(0, count).Select(_ => cluster.Client(leader)).ToList();
+            var clients = Enumerable.Range(0, CatalogueContent.Clients).Select(_ => cluster.Client(leader)).ToList();
             try
             {
                 var clock = Stopwatch.StartNew();

@@ -62,7 +62,7 @@ internal sealed class MeasuredMode : IAsyncDisposable
         _cluster.Delay(delayMs);
         var (lone, raw) = await _cluster.AtLeaderAsync(leader => LoneCommands.BesideRawAsync(_cluster, leader, _content, duration, cancellationToken), cancellationToken);
         var many = await _cluster.AtLeaderAsync(leader => ManyClients.MeasureAsync(_cluster, leader, _content, 1, duration, cancellationToken), cancellationToken);
-        var bare = await _cluster.AtLeaderAsync(leader => ManyClients.BareAsync(_cluster, leader, _content, duration / 3, cancellationToken), cancellationToken);
+        var bare = await _cluster.AtLeaderAsync(leader => ManyClients.BareAsync(_cluster, leader, duration / 3, cancellationToken), cancellationToken);
         var creations = await _cluster.AtLeaderAsync(
             leader => LoneCommands.CreationsAsync(_cluster, leader, string.Create(CultureInfo.InvariantCulture, $"created-{delayMs}-{_creations++}"), CreationsEach, cancellationToken), cancellationToken);
         _cluster.Delay(0);

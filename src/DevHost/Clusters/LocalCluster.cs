@@ -100,6 +100,9 @@ public sealed class LocalCluster : IAsyncDisposable
             ["Cluster__ReplicationSecret"] = Secrets.ReplicationSecret,
             ["Storage__ConnectionString"] = _options.StorageConnectionString,
             ["Placement__LeaderPolicy"] = _options.LeaderPolicy.ToString(),
+
+            // Only one instance writes: what it wrote, those who wait learn at once.
+            ["Route__LookMs"] = "250",
             ["HeartbeatSweepSchedule"] = "*/1 * * * * *",
             ["RecoverySweepSchedule"] = "*/1 * * * * *",
             ["OperationSweepSchedule"] = "*/10 * * * * *",

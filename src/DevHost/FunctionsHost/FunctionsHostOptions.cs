@@ -41,5 +41,5 @@ public sealed record FunctionsHostOptions
     public TimeSpan QueueLock { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>The pause of a queue pump after it found nothing. Bounds the latency of messages that another process sends; the host's own wake the pump at once.</summary>
-    public TimeSpan QueueIdlePoll { get; init; } = TimeSpan.FromMilliseconds(50);
+    public TimeSpan QueueIdlePoll { get; init; } = TimeSpan.FromMilliseconds(250);
 }

@@ -15,10 +15,11 @@ internal static class FunctionCall
     public static async Task<object?> RunAsync(
         FunctionDefinition function, IServiceProvider services, object? input, DurableTaskClient? client, CancellationToken cancellationToken)
     {
+        // By place: two threads that ask a method for its parameters first may get different objects for the same ones.
         var arguments = function.Method.GetParameters()
             .Select(parameter =>
-                parameter == function.TriggerParameter ? input
-                : parameter == function.ClientParameter ? client
+                parameter.Position == function.TriggerParameter.Position ? input
+                : parameter.Position == function.ClientParameter?.Position ? client
                 : (object)cancellationToken)
             .ToArray();
         var target = function.Method.IsStatic ? null : services.GetRequiredService(function.Method.DeclaringType!);

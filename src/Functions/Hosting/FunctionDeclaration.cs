@@ -101,7 +101,7 @@ internal sealed partial class FunctionDeclaration
     private ParameterInfo? ReadOtherParameters(Attribute trigger, ParameterInfo triggerParameter)
     {
         ParameterInfo? client = null;
-        foreach (var parameter in method.GetParameters().Where(parameter => parameter != triggerParameter))
+        foreach (var parameter in method.GetParameters().Where(parameter => parameter.Position != triggerParameter.Position))
         {
             if (parameter.IsDefined(typeof(DurableClientAttribute)))
             {

@@ -5,7 +5,7 @@ namespace Baton.Functions.Topology;
 
 /// <summary>
 /// Lets long polls wait for a newer cluster state. One loop reads for all who wait, and only while somebody does: without gateways there is no read at all. What this process writes
-/// itself wakes them at once; what another instance writes is found at the next look, after <see cref="PollInterval"/> at most.
+/// itself wakes them at once; what another instance writes is found at the next look, after <see cref="LongPollOptions.Look"/> at most.
 /// <para>
 /// A storage service that does not answer for a while is no reason to send thousands of gateways away with an error, to come back at once: the loop goes on trying, and they wait on. Whose wait
 /// ends meanwhile is told that nothing newer is known, which is true. Only one who came when the storage was away already, and for whose whole wait nothing could be read, gets an error.
@@ -16,9 +16,6 @@ namespace Baton.Functions.Topology;
 /// </summary>
 internal sealed class ClusterStateWatcher
 {
-    // Adds half of itself, on average, to the time until a gateway sees a failover of another instance; its price is one small read each.
-    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(25);
-
     // What a route change after an outage of the storage may be late by.
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(100);
 
@@ -26,6 +23,7 @@ internal sealed class ClusterStateWatcher
     private static readonly TimeSpan FirstReadPatience = TimeSpan.FromSeconds(2);
 
     private readonly ClusterStateStore _store;
+    private readonly LongPollOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<ClusterStateWatcher> _logger;
     private readonly Lock _lock = new();
@@ -34,9 +32,9 @@ internal sealed class ClusterStateWatcher
     private int _waiting;
     private bool _watching;
 
-    public ClusterStateWatcher(ClusterStateStore store, TimeProvider time, ILogger<ClusterStateWatcher> logger)
+    public ClusterStateWatcher(ClusterStateStore store, LongPollOptions options, TimeProvider time, ILogger<ClusterStateWatcher> logger)
     {
-        (_store, _time, _logger) = (store, time, logger);
+        (_store, _options, _time, _logger) = (store, options, time, logger);
         store.WhenWritten(Take);
     }
 
@@ -136,8 +134,8 @@ internal sealed class ClusterStateWatcher
                 }
             }
 
-            var pause = PollInterval * (failures + 1);
-            await Task.Delay(pause < LongestPause ? pause : LongestPause, _time);
+            var pause = _options.Look * (failures + 1);
+            await Task.Delay(failures == 0 || pause < LongestPause ? pause : LongestPause, _time);
         }
     }
 

@@ -5,8 +5,7 @@ using Baton.Testing;
 
 namespace Baton.DevHost.Tests.Azurite;
 
-[Collection(AzuriteTests.Name)]
-public sealed class AzuriteServerTests(AzuriteFixture azurite)
+public sealed class AzuriteServerTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task Two_accounts_do_not_see_each_others_data()

@@ -11,8 +11,7 @@ using Baton.Testing;
 namespace Baton.DevHost.Tests.Chaos;
 
 /// <summary>The storage proxy is the storage, signatures and all, but while it is told to fail.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class FlakyStorageTests(AzuriteFixture azurite)
+public sealed class FlakyStorageTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly TimeSpan Long = TimeSpan.FromHours(1);
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Baton.Testing;
 using Microsoft.DurableTask.Protobuf;
 
 namespace Baton.DevHost.Tests.Conformance;
@@ -8,7 +7,6 @@ namespace Baton.DevHost.Tests.Conformance;
 /// The same orchestrations on the official JavaScript SDK and on Baton, in both directions: same results, same histories.
 /// docs/conformance.md says what is compared and how.
 /// </summary>
-[Collection(AzuriteTests.Name)]
 public sealed class ConformanceTests(Pairings pairings) : IClassFixture<Pairings>
 {
     public static TheoryData<string> Names => [.. Scenario.All.Keys];

@@ -9,10 +9,11 @@ namespace Baton.DevHost.Tests.Conformance;
 /// The four pairings of backend and worker, each started when the first test asks for it. All scenarios of a pairing then run
 /// at the same time, bounded, since most of them wait most of the time.
 /// </summary>
-public sealed class Pairings(AzuriteFixture azurite) : IAsyncLifetime
+public sealed class Pairings : IAsyncLifetime
 {
     private const int ScenariosAtOnce = 8;
 
+    private readonly AzuriteFixture _azurite = new();
     private readonly ConcurrentStack<IAsyncDisposable> _started = [];
     private readonly string _root = Directory.CreateTempSubdirectory("baton-conformance-").FullName;
     private Lazy<Task<PeerDriver>>? _peer;
@@ -33,8 +34,9 @@ public sealed class Pairings(AzuriteFixture azurite) : IAsyncLifetime
     /// <summary>Baton's engine and worker.</summary>
     internal Pairing BatonAlone => _batonAlone!;
 
-    public Task InitializeAsync()
+    public async Task InitializeAsync()
     {
+        await _azurite.InitializeAsync();
         _peer = new(() => KeepAsync(PeerDriver.StartAsync()));
         _reference = new(WorkerKind.Peer, ScenariosAtOnce, async () =>
         {
@@ -48,9 +50,8 @@ public sealed class Pairings(AzuriteFixture azurite) : IAsyncLifetime
             var peer = await _peer.Value;
             return scenario => peer.PlayAsync(scenario, handler.Address, app);
         });
-        _peerWorker = new(WorkerKind.PeerHandler, ScenariosAtOnce, async () => (await KeepAsync(EngineDriver.StartAsync(PeerApp(), azurite.NewAccount()))).PlayAsync);
-        _batonAlone = new(WorkerKind.Baton, ScenariosAtOnce, async () => (await KeepAsync(EngineDriver.StartAsync(BatonApp("alone"), azurite.NewAccount()))).PlayAsync);
-        return Task.CompletedTask;
+        _peerWorker = new(WorkerKind.PeerHandler, ScenariosAtOnce, async () => (await KeepAsync(EngineDriver.StartAsync(PeerApp(), _azurite.NewAccount()))).PlayAsync);
+        _batonAlone = new(WorkerKind.Baton, ScenariosAtOnce, async () => (await KeepAsync(EngineDriver.StartAsync(BatonApp("alone"), _azurite.NewAccount()))).PlayAsync);
     }
 
     public async Task DisposeAsync()

@@ -9,7 +9,7 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// <summary>Followers of real processes under load, while nodes are killed, come back and leave.</summary>
 public sealed class FollowingNodesTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = OneCluster.Patience;
 
     /// <summary>Each node leads a channel and follows the others': the one that is killed is leader and follower at once.</summary>
     [Fact]
@@ -59,11 +59,19 @@ public sealed class FollowingNodesTests
         var before = producers.Select(p => p.Producer.Acknowledged).ToList();
         await ClusterClient.UntilAsync(
             "writes go on everywhere", () => Task.FromResult(producers.Zip(before).All(p => p.First.Producer.Acknowledged >= p.Second + 5)), Patience, CancellationToken.None);
-        var topology = await cluster.Client.TopologyAsync(CancellationToken.None);
-        var live = topology.Nodes.Where(n => !n.Failed).ToDictionary(n => n.NodeId, n => n.Endpoint, StringComparer.Ordinal);
-        var replicas = topology.Channels.SelectMany(c => c.Replicas.Where(r => live.ContainsKey(r.NodeId)).Select(r => (Channel: c.Name, r.NodeId))).ToList();
-        Assert.NotEmpty(replicas);
-        Assert.Equal(copies ?? replicas.Count, replicas.Count);
+        var live = new Dictionary<string, Uri>(StringComparer.Ordinal);
+        List<(string Channel, string NodeId)> replicas = [];
+        await ClusterClient.UntilAsync(
+            $"live nodes have {copies?.ToString(CultureInfo.InvariantCulture) ?? "some"} copies",
+            async () =>
+            {
+                var topology = await cluster.Client.TopologyAsync(CancellationToken.None);
+                live = topology.Nodes.Where(n => !n.Failed).ToDictionary(n => n.NodeId, n => n.Endpoint, StringComparer.Ordinal);
+                replicas = [.. topology.Channels.SelectMany(c => c.Replicas.Where(r => live.ContainsKey(r.NodeId)).Select(r => (Channel: c.Name, r.NodeId)))];
+                return copies is { } count ? replicas.Count == count : replicas.Count > 0;
+            },
+            Patience,
+            CancellationToken.None);
         foreach (var (channel, nodeId) in replicas)
         {
             IReadOnlyList<ReadMessage> log = [];

@@ -25,7 +25,7 @@ public sealed partial class ManyChannelsTests(ITestOutputHelper output)
     private const int PerRequest = 500;
     private static readonly int Channels = Sampled.Count(64, all: 256);
     private static readonly int Broadcasts = Sampled.Count(500, all: 2_000);
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Patience = OneCluster.Patience;
 
     [Fact]
     public async Task A_cluster_of_many_channels_with_many_incomplete_broadcasts_is_promoted_with_a_bounded_number_of_requests_under_way_and_none_sent_over_and_over()

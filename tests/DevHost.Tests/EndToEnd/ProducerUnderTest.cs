@@ -8,7 +8,7 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// <summary>A writer that knows every acknowledgement it got. It sends one message after the other by the route, and repeats one under its sequence until it is acknowledged, whatever comes in between.</summary>
 public sealed class ProducerUnderTest(ClusterClient client, string channel, string id)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Patience = OneCluster.Patience;
     private readonly List<long> _lsns = [];
     private long _acknowledged;
 

@@ -15,7 +15,7 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// </summary>
 public sealed class PromotableCluster : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    public static readonly TimeSpan Patience = OneCluster.Patience;
     private readonly LocalMachine _machine;
     private readonly string _folder;
     private long _lsn = 10;

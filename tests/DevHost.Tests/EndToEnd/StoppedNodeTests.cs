@@ -6,7 +6,7 @@ namespace Baton.DevHost.Tests.EndToEnd;
 /// <summary>Nodes that get SIGTERM under load: real processes, the real control plane, real storage calls.</summary>
 public sealed class StoppedNodeTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Patience = OneCluster.Patience;
 
     /// <summary>One after the other each node is stopped while it leads; the first is started again in between, and the last has nobody to hand over to.</summary>
     [Fact]

@@ -97,6 +97,9 @@ internal sealed class HostUnderTest : IAsyncDisposable
         return [.. (await client.PeekMessagesAsync(32)).Value.Select(m => Encoding.UTF8.GetString(LocalQueue.Body(m.MessageText)))];
     }
 
+    /// <summary>How many messages a queue has, those that are being handled too.</summary>
+    public static async Task<int> LengthAsync(string storage, string queue) => (await new QueueClient(storage, queue).GetPropertiesAsync()).Value.ApproximateMessagesCount;
+
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();

@@ -10,8 +10,7 @@ using Baton.Testing;
 namespace Baton.DevHost.Tests.FunctionsHost;
 
 /// <summary>The whole instance, host and handler, dies by SIGKILL at an exact call; the next one gets the message again.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class KilledHostTests(AzuriteFixture azurite)
+public sealed class KilledHostTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private readonly string _storage = azurite.NewAccount();
 
@@ -25,7 +24,7 @@ public sealed class KilledHostTests(AzuriteFixture azurite)
         await using (var host = await StartAsync(app, script, crashAt))
         {
             await SendAsync("{\"n\":1}");
-            await HostUnderTest.UntilAsync("the first message was handled", () => script.Requests.Count == 1);
+            await HostUnderTest.UntilAsync("the first message was handled", async () => script.Requests.Count == 1 && await HostUnderTest.LengthAsync(_storage, "orders") == 0);
             await SendAsync("{\"n\":2}");
             await host.WaitForExitAsync(CancellationToken.None).WaitAsync(HostUnderTest.Patience);
 

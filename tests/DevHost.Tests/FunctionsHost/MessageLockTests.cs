@@ -9,8 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Baton.DevHost.Tests.FunctionsHost;
 
-[Collection(AzuriteTests.Name)]
-public sealed class MessageLockTests(AzuriteFixture azurite)
+public sealed class MessageLockTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_lock_is_renewed_again_after_renewals_that_storage_did_not_answer()

@@ -11,8 +11,7 @@ using Baton.Testing;
 
 namespace Baton.DevHost.Tests.FunctionsHost;
 
-[Collection(AzuriteTests.Name)]
-public sealed class QueueTriggerTests(AzuriteFixture azurite)
+public sealed class QueueTriggerTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private readonly string _storage = azurite.NewAccount();
 
@@ -274,7 +273,7 @@ public sealed class QueueTriggerTests(AzuriteFixture azurite)
 
     private Task SendAsync(string queue, string body) => new LocalQueues(_storage).SendAsync(queue, Encoding.UTF8.GetBytes(body), CancellationToken.None);
 
-    private async Task<int> LengthAsync(string queue) => (await new QueueClient(_storage, queue).GetPropertiesAsync()).Value.ApproximateMessagesCount;
+    private Task<int> LengthAsync(string queue) => HostUnderTest.LengthAsync(_storage, queue);
 
     private async Task<bool> IsEmptyAsync(string queue, HostUnderTest host, int calls) => host.Script.Requests.Count >= calls && await LengthAsync(queue) == 0;
 

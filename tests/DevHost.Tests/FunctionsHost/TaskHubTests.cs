@@ -9,8 +9,7 @@ using Baton.Testing;
 
 namespace Baton.DevHost.Tests.FunctionsHost;
 
-[Collection(AzuriteTests.Name)]
-public sealed class TaskHubTests(AzuriteFixture azurite)
+public sealed class TaskHubTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private readonly string _storage = azurite.NewAccount();
 

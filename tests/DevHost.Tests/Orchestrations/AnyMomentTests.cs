@@ -9,8 +9,7 @@ using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>A scenario with a bit of everything, and an engine that dies at each of its calls to storage in turn, before or after the call took effect.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class AnyMomentTests(AzuriteFixture azurite, ITestOutputHelper output)
+public sealed class AnyMomentTests(AzuriteFixture azurite, ITestOutputHelper output) : IClassFixture<AzuriteFixture>
 {
     [Theory]
     [InlineData(false)]

@@ -9,8 +9,7 @@ using Microsoft.DurableTask.Protobuf;
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>Corners in which an engine lost, doubled or hung something once.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class CornerTests(AzuriteFixture azurite) : IAsyncDisposable
+public sealed class CornerTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncDisposable
 {
     private readonly EngineHub _hub = new(azurite.NewAccount()) { Options = new OrchestrationEngineOptions { HubName = "Corners", LeaseRenewal = TimeSpan.FromSeconds(10) } };
 

@@ -7,8 +7,7 @@ using Baton.Testing;
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>Rows that cannot be read end their instance, and nothing else.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class DamagedInstanceTests(AzuriteFixture azurite) : IAsyncDisposable
+public sealed class DamagedInstanceTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncDisposable
 {
     private readonly EngineHub _hub = new(azurite.NewAccount());
     private readonly ScriptedApp _app = new ScriptedApp()

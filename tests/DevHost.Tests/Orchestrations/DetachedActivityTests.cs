@@ -5,8 +5,7 @@ using Microsoft.DurableTask.Protobuf;
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>Activities whose orchestration is over run at least once, as all others.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class DetachedActivityTests(AzuriteFixture azurite) : IAsyncDisposable
+public sealed class DetachedActivityTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncDisposable
 {
     private readonly EngineHub _hub = new(azurite.NewAccount());
 

@@ -5,8 +5,7 @@ using Microsoft.DurableTask.Protobuf;
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>Events and versions that reach an instance with its start.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class EarlyEventTests(AzuriteFixture azurite) : IAsyncDisposable
+public sealed class EarlyEventTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncDisposable
 {
     private readonly EngineHub _hub = new(azurite.NewAccount());
     private readonly ScriptedApp _app = new ScriptedApp().Orchestrator("Collecting", async context =>

@@ -8,8 +8,7 @@ using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>An engine that is gone at any step loses nothing: the next one ends the work with the same result.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class EngineTakeoverTests(AzuriteFixture azurite, ITestOutputHelper output)
+public sealed class EngineTakeoverTests(AzuriteFixture azurite, ITestOutputHelper output) : IClassFixture<AzuriteFixture>
 {
     private const string Work = "{\"generation\":0}";
     private const string ExpectedOutput = "\"17 from child, go\"";

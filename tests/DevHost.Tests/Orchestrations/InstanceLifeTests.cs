@@ -4,8 +4,7 @@ using Baton.Testing;
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>What clients do to instances: start, hold, end.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class InstanceLifeTests(AzuriteFixture azurite) : IAsyncDisposable
+public sealed class InstanceLifeTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncDisposable
 {
     private readonly EngineHub _hub = new(azurite.NewAccount());
     private readonly ScriptedApp _app = new ScriptedApp().Activity<int>("AddOne", n => n + 1);

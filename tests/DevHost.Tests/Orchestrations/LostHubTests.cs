@@ -7,8 +7,7 @@ using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>Two engines on one hub: the one that slept while it lost the hub stops, and changes nothing of what its successor did.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class LostHubTests(AzuriteFixture azurite) : IAsyncDisposable
+public sealed class LostHubTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncDisposable
 {
     // It finds out by what it is refused, not by renewing its lease.
     private readonly EngineHub _hub = new(azurite.NewAccount()) { Options = new OrchestrationEngineOptions { HubName = "LostHub", LeaseRenewal = TimeSpan.FromSeconds(10) } };

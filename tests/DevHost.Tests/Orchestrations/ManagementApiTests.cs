@@ -13,9 +13,8 @@ using Microsoft.Extensions.Logging;
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>The statuses and bodies that clients of the Durable extension know.</summary>
-[Collection(AzuriteTests.Name)]
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "xunit calls DisposeAsync.")]
-public sealed class ManagementApiTests(AzuriteFixture azurite) : IAsyncLifetime
+public sealed class ManagementApiTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncLifetime
 {
     private const string Key = "k/e+y=";
     private readonly EngineHub _hub = new(azurite.NewAccount());

@@ -8,9 +8,8 @@ using Baton.Testing;
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>The management API row by row: what is answered to what, also when it is refused.</summary>
-[Collection(AzuriteTests.Name)]
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "xunit calls DisposeAsync.")]
-public sealed class ManagementStatusCodeTests(AzuriteFixture azurite) : IAsyncLifetime
+public sealed class ManagementStatusCodeTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncLifetime
 {
     private readonly EngineHub _hub = new(azurite.NewAccount());
     private ManagementApiHost? _host;

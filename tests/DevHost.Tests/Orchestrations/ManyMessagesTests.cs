@@ -7,8 +7,7 @@ using Microsoft.DurableTask.Protobuf;
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>Much at once: bounds hold, nothing is lost, nothing waits for itself.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class ManyMessagesTests(AzuriteFixture azurite) : IAsyncDisposable
+public sealed class ManyMessagesTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncDisposable
 {
     private readonly EngineHub _hub = new(azurite.NewAccount());
 

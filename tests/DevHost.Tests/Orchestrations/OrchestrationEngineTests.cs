@@ -8,8 +8,7 @@ using EventType = Microsoft.DurableTask.Protobuf.HistoryEvent.EventTypeOneofCase
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>Orchestrations of the real worker on the engine, state in Azurite.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class OrchestrationEngineTests(AzuriteFixture azurite) : IAsyncDisposable
+public sealed class OrchestrationEngineTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncDisposable
 {
     private readonly EngineHub _hub = new(azurite.NewAccount());
     private readonly ScriptedApp _app = new ScriptedApp().Activity<int>("AddOne", n => n + 1);

@@ -6,8 +6,7 @@ using Microsoft.DurableTask.Protobuf;
 namespace Baton.DevHost.Tests.Orchestrations;
 
 /// <summary>The engine is as harsh as the platform: what would fail in Azure fails here.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class PlatformRuleTests(AzuriteFixture azurite) : IAsyncDisposable
+public sealed class PlatformRuleTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>, IAsyncDisposable
 {
     private readonly EngineHub _hub = new(azurite.NewAccount());
     private readonly ScriptedApp _app = new();

@@ -12,8 +12,7 @@ namespace Baton.DevHost.Tests.RandomOrchestrations;
 /// whose calls to storage all fail from one of them on; what it was about to do in its app it still does, as an orphan would.
 /// <c>BATON_TESTS=all</c> tries more programs, and more deaths of each.
 /// </summary>
-[Collection(AzuriteTests.Name)]
-public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper output)
+public sealed class KilledEngineTests(AzuriteFixture azurite, ITestOutputHelper output) : IClassFixture<AzuriteFixture>
 {
     private static readonly ParallelOptions AtOnce = new() { MaxDegreeOfParallelism = 4 };
 

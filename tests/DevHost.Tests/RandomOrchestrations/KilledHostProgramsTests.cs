@@ -8,8 +8,7 @@ using Xunit.Abstractions;
 namespace Baton.DevHost.Tests.RandomOrchestrations;
 
 /// <summary>Random programs in the real thing: host and handler are processes, and are killed by SIGKILL. The bench command <c>orchestrations-killed</c> does the same for as long as you like.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class KilledHostProgramsTests(AzuriteFixture azurite, ITestOutputHelper output)
+public sealed class KilledHostProgramsTests(AzuriteFixture azurite, ITestOutputHelper output) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task Programs_survive_the_kills_of_their_hosts_and_handlers()

@@ -6,8 +6,7 @@ using Baton.Testing;
 
 namespace Baton.DevHost.Tests.RandomOrchestrations;
 
-[Collection(AzuriteTests.Name)]
-public sealed class LateCommitTests(AzuriteFixture azurite)
+public sealed class LateCommitTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     // The first engine has added a page of history, and its commit is on its way. The second takes the instance up, finds a page that nobody counts, and
     // deletes it. Then the commit arrives.

@@ -4,8 +4,7 @@ using Baton.Testing;
 
 namespace Baton.DevHost.Tests.RandomOrchestrations;
 
-[Collection(AzuriteTests.Name)]
-public sealed class LostStartTests(AzuriteFixture azurite)
+public sealed class LostStartTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task An_instance_whose_start_got_no_answer_from_storage_runs_when_somebody_asks_for_it()

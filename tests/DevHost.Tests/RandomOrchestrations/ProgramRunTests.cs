@@ -6,8 +6,7 @@ using Xunit.Abstractions;
 namespace Baton.DevHost.Tests.RandomOrchestrations;
 
 /// <summary>Random programs where nothing dies: worker, engine and model agree.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class ProgramRunTests(AzuriteFixture azurite, ITestOutputHelper output)
+public sealed class ProgramRunTests(AzuriteFixture azurite, ITestOutputHelper output) : IClassFixture<AzuriteFixture>
 {
     private const int Programs = 40;
 

@@ -11,8 +11,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace Baton.Functions.Tests.Broadcasts;
 
-[Collection(AzuriteTests.Name)]
-public sealed class BroadcastTests(AzuriteFixture azurite)
+public sealed class BroadcastTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_broadcast_reaches_every_vchannel_and_becomes_a_tombstone_without_locks()

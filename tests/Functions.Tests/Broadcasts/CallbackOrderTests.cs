@@ -9,8 +9,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Broadcasts;
 
 /// <summary>Case B60: callbacks in the order of the control vchannel's time tick.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class CallbackOrderTests(AzuriteFixture azurite)
+public sealed class CallbackOrderTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private const string Control = "ch1_vcontrol";
 

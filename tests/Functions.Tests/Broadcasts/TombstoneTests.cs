@@ -11,8 +11,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Baton.Functions.Tests.Broadcasts;
 
-[Collection(AzuriteTests.Name)]
-public sealed class TombstoneTests(AzuriteFixture azurite)
+public sealed class TombstoneTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly BroadcastMessage Message = new("drop", ["ch1_v1", "ch2_v2"], []);
 

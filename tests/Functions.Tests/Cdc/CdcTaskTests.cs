@@ -12,8 +12,7 @@ using Configuration = Baton.Core.Replication.ReplicateConfiguration;
 
 namespace Baton.Functions.Tests.Cdc;
 
-[Collection(AzuriteTests.Name)]
-public sealed class CdcTaskTests(AzuriteFixture azurite)
+public sealed class CdcTaskTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_source_has_a_task_for_each_channel_before_its_configuration_is_in_force()

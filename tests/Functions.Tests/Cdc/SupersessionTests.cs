@@ -12,8 +12,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Cdc;
 
 /// <summary>Cluster b is the source of a, and a is promoted in its place.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class SupersessionTests(AzuriteFixture azurite)
+public sealed class SupersessionTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly SalvageList Two = new(80, 2, [new SalvageRange(71, 72, 2)]);
 

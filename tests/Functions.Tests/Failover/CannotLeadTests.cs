@@ -10,8 +10,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Failover;
 
 /// <summary>A node that lives and says that it cannot lead some channels.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class CannotLeadTests(AzuriteFixture azurite)
+public sealed class CannotLeadTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task Only_that_channel_moves_on_and_the_node_keeps_the_rest()

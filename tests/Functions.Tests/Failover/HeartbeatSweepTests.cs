@@ -7,8 +7,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Failover;
 
 /// <summary>When the sweep reports a node, to the millisecond. Timeout 3 s, a sweep a second.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class HeartbeatSweepTests(AzuriteFixture azurite)
+public sealed class HeartbeatSweepTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 

@@ -7,8 +7,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Failover;
 
 /// <summary>Reports of the heartbeat sweep that are handled long after they were true. Timeout 3 s, so that a report is late from 1.5 s on; n1 leads ch1 and fell silent at 0 s.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class LateReportTests(AzuriteFixture azurite)
+public sealed class LateReportTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private readonly ManualTime _time = new();
 

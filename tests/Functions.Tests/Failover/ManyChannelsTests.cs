@@ -9,8 +9,7 @@ using Xunit.Abstractions;
 namespace Baton.Functions.Tests.Failover;
 
 /// <summary>A failover of ten thousand channels costs as many calls as one of one.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class ManyChannelsTests(AzuriteFixture azurite, ITestOutputHelper output)
+public sealed class ManyChannelsTests(AzuriteFixture azurite, ITestOutputHelper output) : IClassFixture<AzuriteFixture>
 {
     private const int Channels = 10_000;
 

@@ -7,8 +7,7 @@ using Microsoft.Extensions.Hosting;
 namespace Baton.Functions.Tests.Failover;
 
 /// <summary>The made-up failover that the app's start is followed by.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class RehearsalTests(AzuriteFixture azurite)
+public sealed class RehearsalTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_rehearsed_failover_goes_through_plan_write_and_orders_and_touches_neither_storage_nor_nodes()

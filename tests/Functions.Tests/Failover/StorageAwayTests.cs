@@ -10,8 +10,7 @@ using Xunit.Abstractions;
 namespace Baton.Functions.Tests.Failover;
 
 /// <summary>Failovers while the storage throttles, hangs or loses answers.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class StorageAwayTests(AzuriteFixture azurite, ITestOutputHelper output)
+public sealed class StorageAwayTests(AzuriteFixture azurite, ITestOutputHelper output) : IClassFixture<AzuriteFixture>
 {
     [Theory]
     [InlineData(503, 30)]

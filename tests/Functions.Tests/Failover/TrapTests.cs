@@ -11,8 +11,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Failover;
 
 /// <summary>Mistakes that others have made with failovers.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class TrapTests(AzuriteFixture azurite)
+public sealed class TrapTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task TRAP1_A_failed_node_that_swallows_everything_is_never_called()

@@ -9,8 +9,7 @@ using Baton.Testing;
 
 namespace Baton.Functions.Tests.Failover;
 
-[Collection(AzuriteTests.Name)]
-public sealed class UrgentFailoverTests(AzuriteFixture azurite)
+public sealed class UrgentFailoverTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_failover_is_one_read_one_conditional_write_one_open_per_leader_and_one_routine_message()

@@ -7,8 +7,7 @@ using Configuration = Baton.Core.Replication.ReplicateConfiguration;
 namespace Baton.Functions.Tests.ForcedPromotion;
 
 /// <summary>The table of http-api.md: each check, word for word, with nothing written.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class ForceUpdateTableTests(AzuriteFixture azurite)
+public sealed class ForceUpdateTableTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly ReplicateCluster B = Clusters.B;
 

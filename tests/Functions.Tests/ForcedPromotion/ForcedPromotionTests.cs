@@ -11,8 +11,7 @@ using Baton.Testing;
 
 namespace Baton.Functions.Tests.ForcedPromotion;
 
-[Collection(AzuriteTests.Name)]
-public sealed class ForcedPromotionTests(AzuriteFixture azurite)
+public sealed class ForcedPromotionTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_promotion_makes_every_channel_writable_persists_once_and_reports_what_it_did()

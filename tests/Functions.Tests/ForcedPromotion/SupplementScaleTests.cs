@@ -11,8 +11,7 @@ using Configuration = Baton.Core.Replication.ReplicateConfiguration;
 namespace Baton.Functions.Tests.ForcedPromotion;
 
 /// <summary>A promotion that finds many broadcasts half delivered.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class SupplementScaleTests(AzuriteFixture azurite)
+public sealed class SupplementScaleTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_channel_that_fails_in_the_middle_gets_nothing_later_before_it_and_holds_no_other_channel_up()

@@ -6,8 +6,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.ForcedPromotion;
 
 /// <summary>Half-delivered broadcasts at a promotion: cases B47 to B53. Vchannels cc, v1 and v2 are ch1_vcontrol, ch1_v1 and ch2_v2.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class SupplementTests(AzuriteFixture azurite)
+public sealed class SupplementTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task B47_Nothing_incomplete_appends_nothing()

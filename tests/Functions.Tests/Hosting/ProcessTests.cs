@@ -8,8 +8,7 @@ using Baton.Testing;
 
 namespace Baton.Functions.Tests.Hosting;
 
-[Collection(AzuriteTests.Name)]
-public sealed class ProcessTests(AzuriteFixture azurite)
+public sealed class ProcessTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task The_app_writes_its_function_json_and_ends()

@@ -10,8 +10,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Nodes;
 
 /// <summary>The heartbeat of a node that is about to stop.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class LeavingTests(AzuriteFixture azurite)
+public sealed class LeavingTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task Its_channels_are_moved_by_one_read_one_conditional_write_one_open_call_per_leader_and_one_routine_message()

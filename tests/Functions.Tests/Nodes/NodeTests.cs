@@ -12,8 +12,7 @@ using Baton.Testing;
 
 namespace Baton.Functions.Tests.Nodes;
 
-[Collection(AzuriteTests.Name)]
-public sealed class NodeTests(AzuriteFixture azurite)
+public sealed class NodeTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_node_that_joins_again_gets_a_new_incarnation_and_no_old_term()

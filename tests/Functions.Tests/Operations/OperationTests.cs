@@ -9,8 +9,7 @@ using Baton.Testing;
 
 namespace Baton.Functions.Tests.Operations;
 
-[Collection(AzuriteTests.Name)]
-public sealed class OperationTests(AzuriteFixture azurite)
+public sealed class OperationTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly BroadcastInput Input = new("op", 1);
 

@@ -14,8 +14,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Rebalance;
 
 /// <summary><c>POST /api/rebalance</c>, <c>DELETE /api/rebalance</c>, and who starts it besides.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class RebalanceTests(AzuriteFixture azurite)
+public sealed class RebalanceTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_dry_run_says_what_would_move_and_changes_nothing()

@@ -7,8 +7,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Reconcile;
 
 /// <summary>Nodes that beat, as far as anybody knows, and do not answer. The clock stands still in these tests, so what is waited for is seen, and not how fast it was.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class DeadNodeTests(AzuriteFixture azurite)
+public sealed class DeadNodeTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly TimeSpan ProbeTimeout = ReconcileOptions.Default.ProbeTimeout;
 

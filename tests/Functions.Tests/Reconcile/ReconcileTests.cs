@@ -12,8 +12,7 @@ using Baton.Testing;
 
 namespace Baton.Functions.Tests.Reconcile;
 
-[Collection(AzuriteTests.Name)]
-public sealed class ReconcileTests(AzuriteFixture azurite)
+public sealed class ReconcileTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_pass_tells_a_leader_what_it_lacks_in_one_call_and_leaves_alone_what_is_open()

@@ -4,8 +4,7 @@ using Baton.Testing;
 
 namespace Baton.Functions.Tests.Reconcile;
 
-[Collection(AzuriteTests.Name)]
-public sealed class RequestTests(AzuriteFixture azurite)
+public sealed class RequestTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task Messages_that_come_while_one_is_being_counted_are_counted_once_together()

@@ -9,8 +9,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>Sessions that take more than they may, or get no answer.</summary>
-[Collection(MovesGroup.Name)]
-public sealed class BudgetTests(AzuriteFixture azurite)
+public sealed class BudgetTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     // What a node makes an order wait before it tells how far it is.
     private static readonly TimeSpan StepTime = TimeSpan.FromMilliseconds(250);

@@ -7,8 +7,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>Sessions that are ended from outside while an action of theirs is under way.</summary>
-[Collection(MovesGroup.Name)]
-public sealed class EndedSessionTests(AzuriteFixture azurite)
+public sealed class EndedSessionTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly ReplicaKey N2 = new("ch1", "n2");
 

@@ -7,8 +7,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>Control planes that die in the middle of a session, storage that fails, nodes that fail, and activities that run twice: no replica is called in sync that is not, and nothing is left behind.</summary>
-[Collection(MovesGroup.Name)]
-public sealed class LostRecoveryTests(AzuriteFixture azurite)
+public sealed class LostRecoveryTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     // What a session of a diverged replica runs: connect, handshake, search, pin, cut, fetch three times, compare, let go of the log, let go of the replica.
     private const int Steps = 11;

@@ -4,8 +4,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>What a session does for a replica, by what the replica has and what the log has.</summary>
-[Collection(MovesGroup.Name)]
-public sealed class OutcomeTests(AzuriteFixture azurite)
+public sealed class OutcomeTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task RC71_A_replica_that_has_everything_is_in_sync_without_a_pin_and_without_a_transfer()

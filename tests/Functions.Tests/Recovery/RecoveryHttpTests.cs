@@ -7,8 +7,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>What operators and tools ask of recoveries.</summary>
-[Collection(MovesGroup.Name)]
-public sealed class RecoveryHttpTests(AzuriteFixture azurite)
+public sealed class RecoveryHttpTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Theory]
     [InlineData(400, """ """)]

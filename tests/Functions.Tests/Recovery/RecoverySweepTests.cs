@@ -9,8 +9,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>Which replicas get a session, and how its end reaches the cluster's state.</summary>
-[Collection(MovesGroup.Name)]
-public sealed class RecoverySweepTests(AzuriteFixture azurite)
+public sealed class RecoverySweepTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task Only_replicas_that_live_follow_and_are_not_in_sync_get_a_session()

@@ -6,8 +6,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Recovery;
 
 /// <summary>What sees to it that sessions are run.</summary>
-[Collection(MovesGroup.Name)]
-public sealed class UnrunSessionTests(AzuriteFixture azurite)
+public sealed class UnrunSessionTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly ReplicaKey Replica = new("ch1", "n2");
 

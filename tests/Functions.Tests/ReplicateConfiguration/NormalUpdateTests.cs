@@ -14,8 +14,7 @@ using Configuration = Baton.Core.Replication.ReplicateConfiguration;
 
 namespace Baton.Functions.Tests.ReplicateConfiguration;
 
-[Collection(AzuriteTests.Name)]
-public sealed class NormalUpdateTests(AzuriteFixture azurite)
+public sealed class NormalUpdateTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_primary_broadcasts_to_every_channel_and_persists_when_all_have_it()

@@ -22,6 +22,7 @@ public sealed class SettingTests
     [InlineData("Placement:RebalanceDelayMs", "-1")]
     [InlineData("Failover:OpenTimeoutMs", "-1")]
     [InlineData("Failover:SuspicionCooldownMs", "99999999999")]
+    [InlineData("Route:LookMs", "0")]
     public void A_setting_that_does_not_fit_is_named_with_its_value_and_what_to_do(string name, string? value)
     {
         var error = Assert.Throws<InvalidSettingException>(() => Read(name, value));
@@ -48,6 +49,7 @@ public sealed class SettingTests
         Assert.Equal(FailoverOptions.Default, FailoverOptions.From(Settings()));
         Assert.Equal(new ForceUpdateOptions(true, true), ForceUpdateOptions.From(Settings()));
         Assert.Equal(new ReplicationOptions(true), ReplicationOptions.From(Settings()));
+        Assert.Equal(LongPollOptions.Default, LongPollOptions.From(Settings()));
         Assert.Equal(new PlacementOptions(LeaderPolicy.PreferCoordinator, true, TimeSpan.FromMinutes(1)), PlacementOptions.From(Settings()));
         Assert.Null(ClusterOptions.From(Settings()).ReplicationSecret);
     }
@@ -56,7 +58,7 @@ public sealed class SettingTests
     {
         var settings = Settings();
         settings[name] = value;
-        _ = (ClusterOptions.From(settings), ForceUpdateOptions.From(settings), FailoverOptions.From(settings), ReplicationOptions.From(settings), PlacementOptions.From(settings));
+        _ = (ClusterOptions.From(settings), ForceUpdateOptions.From(settings), FailoverOptions.From(settings), ReplicationOptions.From(settings), LongPollOptions.From(settings), PlacementOptions.From(settings));
     }
 
     private static IConfiguration Settings() => new ConfigurationBuilder()

@@ -11,8 +11,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Switchover;
 
 /// <summary><c>POST /api/channels/{name}/move</c>.</summary>
-[Collection(MovesGroup.Name)]
-public sealed class ChannelMoveTests(AzuriteFixture azurite)
+public sealed class ChannelMoveTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_move_is_one_conditional_write_one_open_call_and_ends_when_the_new_leader_says_that_it_leads()

@@ -15,8 +15,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Switchover;
 
 /// <summary><c>DELETE /api/nodes/{nodeId}</c>.</summary>
-[Collection(MovesGroup.Name)]
-public sealed class NodeRemovalTests(AzuriteFixture azurite)
+public sealed class NodeRemovalTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     [Fact]
     public async Task A_node_is_drained_in_one_write_and_removed_in_another_once_the_others_lead()

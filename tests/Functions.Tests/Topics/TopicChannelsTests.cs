@@ -11,8 +11,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Topics;
 
 /// <summary>The channel of the metadata, and what its leader asks for.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class TopicChannelsTests(AzuriteFixture azurite)
+public sealed class TopicChannelsTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly CreateTopicChannelsRequest Orders = new(1, [.. Enumerable.Range(0, 4).Select(p => new TopicChannel($"orders-{p}", 5, 2))]);
 

@@ -8,8 +8,7 @@ using Baton.Testing;
 namespace Baton.Functions.Tests.Topology;
 
 /// <summary>Long polls of the cluster's state. Time stands still unless a test moves it.</summary>
-[Collection(AzuriteTests.Name)]
-public sealed class ClusterStateWatcherTests(AzuriteFixture azurite)
+public sealed class ClusterStateWatcherTests(AzuriteFixture azurite) : IClassFixture<AzuriteFixture>
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(25);

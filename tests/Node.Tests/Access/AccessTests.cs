@@ -10,8 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Baton.Node.Tests.Access;
 
-[Collection(NodeGroup.Name)]
-public sealed class AccessTests(NodeFixture fixture)
+public sealed class AccessTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private const string ReplicationSecret = "replication-secret-of-the-test";
     private const string Write = """{"messages":[{"payload":"YQ=="}]}""";

@@ -10,8 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Answers;
 
 /// <summary>What a node takes at once is bounded; beyond it, it says so and reads nothing.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class RequestBoundsTests(NodeFixture fixture)
+public sealed class RequestBoundsTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly (string, string) Smallest = ("Node:MaxRequestBytesInFlight", "8388608");
 

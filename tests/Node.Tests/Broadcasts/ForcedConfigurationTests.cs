@@ -7,8 +7,7 @@ using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Broadcasts;
 
-[Collection(NodeGroup.Name)]
-public sealed class ForcedConfigurationTests(NodeFixture fixture)
+public sealed class ForcedConfigurationTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task A_forced_configuration_rolls_back_every_session_carries_their_ids_and_opens_the_channel_for_writes()

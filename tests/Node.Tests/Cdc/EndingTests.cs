@@ -7,8 +7,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Cdc;
 
 /// <summary>How sending ends: because the configuration says so and the target knows it, or because the target was promoted.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class EndingTests(NodeFixture fixture)
+public sealed class EndingTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly string[] OnlyP1 = ["p1"];
 

@@ -8,8 +8,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Cdc;
 
 /// <summary>Two clusters of real nodes: what one acknowledges, the other gets, in order and once, whoever goes away meanwhile.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class ShippingTests(NodeFixture fixture)
+public sealed class ShippingTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task Everything_since_the_configuration_arrives_in_order_and_once_and_then_nothing_lags()

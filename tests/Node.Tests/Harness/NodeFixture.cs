@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Baton.Node.Tests.Harness;
 
-/// <summary>One storage account for all tests. Every test uses channels of its own names, so that none sees another's log.</summary>
+/// <summary>One storage account for the tests of a class. Every test uses channels of its own names, so that none sees another's log.</summary>
 public sealed class NodeFixture : IAsyncLifetime
 {
     private readonly AzuriteFixture _azurite = new();
@@ -29,17 +29,4 @@ public sealed class NodeFixture : IAsyncLifetime
     /// <summary>Fences logs as another process would.</summary>
     internal WalStore OpenStore(string? account = null) =>
         new(BatonStorage.Open(new StorageOptions { ConnectionString = account ?? ConnectionString }), new WalOptions(), TimeProvider.System, NullLoggerFactory.Instance);
-}
-
-[CollectionDefinition(Name)]
-public sealed class NodeGroup : ICollectionFixture<NodeFixture>
-{
-    public const string Name = "node";
-}
-
-/// <summary>Tests of several nodes beside each other; a storage service of their own, so that they run beside those of one node.</summary>
-[CollectionDefinition(Name)]
-public sealed class SeveralNodesGroup : ICollectionFixture<NodeFixture>
-{
-    public const string Name = "several nodes";
 }

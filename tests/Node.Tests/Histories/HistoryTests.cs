@@ -6,8 +6,7 @@ namespace Baton.Node.Tests.Histories;
 /// Random histories of writes, transactions, expiry, configuration, restart and takeover against a model of a few lists: what is answered, and what readers
 /// of both isolations see, is what the model says.
 /// </summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class HistoryTests(NodeFixture fixture)
+public sealed class HistoryTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public Task Any_history_over_a_log_in_memory_reads_as_the_model_says() =>

@@ -10,8 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Leadership;
 
 /// <summary>A node that lives and cannot open a channel that it should lead: it says so, and keeps everything else.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class CannotLeadTests(NodeFixture fixture)
+public sealed class CannotLeadTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly (string, string)[] FewAttempts = [("Wal:MaxAttempts", "2"), ("Wal:RetryDelayMs", "1"), ("Wal:GiveUpMs", "100")];
 

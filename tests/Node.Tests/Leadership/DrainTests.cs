@@ -6,8 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Leadership;
 
 /// <summary>A node that is told to stop. Where it may wait for long, it would wait for longer than the test does.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class DrainTests(NodeFixture fixture)
+public sealed class DrainTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly (string, string) ForEver = ("Node:DrainTimeoutMs", "600000");

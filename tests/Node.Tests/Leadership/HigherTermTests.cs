@@ -7,8 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Leadership;
 
 /// <summary>A node that meets a term above its own asks for its assignments at once. By itself it would not beat within the test.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class HigherTermTests(NodeFixture fixture)
+public sealed class HigherTermTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly (string, string)[] Rarely = [("Node:HeartbeatIntervalMs", "60000"), ("Node:OpenWaitMs", "0")];
 

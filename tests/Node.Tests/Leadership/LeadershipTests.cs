@@ -3,8 +3,7 @@ using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Leadership;
 
-[Collection(NodeGroup.Name)]
-public sealed class LeadershipTests(NodeFixture fixture)
+public sealed class LeadershipTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task A_node_that_leads_nothing_says_so()

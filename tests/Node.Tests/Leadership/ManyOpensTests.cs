@@ -8,8 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Leadership;
 
 /// <summary>One order, or one answer, that gives a node many channels.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class ManyOpensTests(NodeFixture fixture)
+public sealed class ManyOpensTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 

@@ -6,8 +6,7 @@ using Baton.Storage.Wal;
 namespace Baton.Node.Tests.Leadership;
 
 /// <summary>The opening that a node tries before it joins.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class RehearsalTests(NodeFixture fixture)
+public sealed class RehearsalTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly (string, string) Rehearsing = ("Node:RehearseOpening", "true");
 

@@ -7,8 +7,7 @@ using Microsoft.Extensions.Hosting;
 namespace Baton.Node.Tests.Leadership;
 
 /// <summary>A node that is alone: when it goes on, and when the process ends to be started anew.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class RejoinTests(NodeFixture fixture)
+public sealed class RejoinTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly (string, string) Soon = ("Node:RejoinTimeoutMs", "1000");
 

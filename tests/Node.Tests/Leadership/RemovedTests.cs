@@ -7,8 +7,7 @@ using Microsoft.Extensions.Hosting;
 namespace Baton.Node.Tests.Leadership;
 
 /// <summary>A node that an operator has taken out of its cluster, and how the control plane knows one process from the next.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class RemovedTests(NodeFixture fixture)
+public sealed class RemovedTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 

@@ -3,8 +3,7 @@ using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Leadership;
 
-[Collection(NodeGroup.Name)]
-public sealed class StorageFailureTests(NodeFixture fixture)
+public sealed class StorageFailureTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private const string Write = """{"messages":[{"payload":"YQ=="}],"producer":{"id":"p1","sequence":1}}""";
     private static readonly (string, string)[] FewAttempts = [("Wal:MaxAttempts", "2"), ("Wal:RetryDelayMs", "1")];
@@ -22,8 +21,8 @@ public sealed class StorageFailureTests(NodeFixture fixture)
 
         fault.Broken = true;
         await TestNode.ProblemAsync(node.PostRawAsync($"channels/{channel}/messages", Write), ApiErrorCode.Unavailable);
-        plane.Assign("node-1", new Assignment(channel, "leader", 2, null));
         fault.Broken = false;
+        plane.Assign("node-1", new Assignment(channel, "leader", 2, null));
         await Eventually.HoldsAsync(() => plane.Joins.Count >= 2, "it joins again");
         await node.LeadsAsync(channel, 2);
         await TestNode.OkAsync<AppendResponse>(node.PostRawAsync($"channels/{channel}/messages", Write));
@@ -92,8 +91,8 @@ public sealed class StorageFailureTests(NodeFixture fixture)
         await node.LeadsAsync(channel, 1);
         fault.Broken = true;
         await TestNode.ProblemAsync(pair.ChangeAsync(node, 1, pair.Replicating), ApiErrorCode.Unavailable);
-        plane.Assign("node-1", new Assignment(channel, "leader", 2, null));
         fault.Broken = false;
+        plane.Assign("node-1", new Assignment(channel, "leader", 2, null));
         await node.LeadsAsync(channel, 2);
         await node.AppendAsync(channel, "still writable");
     }

@@ -8,8 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Leadership;
 
 /// <summary>A request that comes by a newer route than its node knows waits for what the node is about to become. Where it may wait for long, it would wait for longer than the test does.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class TermWaitingTests(NodeFixture fixture)
+public sealed class TermWaitingTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly (string, string)[] Long = [("Node:HeartbeatIntervalMs", "60000"), ("Node:OpenWaitMs", "60000")];

@@ -16,8 +16,7 @@ namespace Baton.Node.Tests.Leadership;
 /// Writes that are under way when their leader loses the channel. Writers do what a gateway does: one write outstanding each, and what was answered 421 or 503 is sent again with the same stamp, to
 /// the other node. Whatever became of the first try, the log has it once, in its writer's order, where the answer says.
 /// </summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class WritesInFlightTests(NodeFixture fixture)
+public sealed class WritesInFlightTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private const int Writers = 4;
     private const int Changes = 20;

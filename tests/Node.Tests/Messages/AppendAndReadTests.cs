@@ -5,8 +5,7 @@ using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Messages;
 
-[Collection(NodeGroup.Name)]
-public sealed class AppendAndReadTests(NodeFixture fixture)
+public sealed class AppendAndReadTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task What_was_appended_is_read_in_order_with_its_names()

@@ -6,8 +6,7 @@ using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Messages;
 
-[Collection(NodeGroup.Name)]
-public sealed class BadRequestTests(NodeFixture fixture)
+public sealed class BadRequestTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Theory]
     [InlineData("")]

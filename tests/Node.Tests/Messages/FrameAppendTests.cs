@@ -7,8 +7,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Messages;
 
 /// <summary>Appends in binary frames are the appends of the JSON form.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class FrameAppendTests(NodeFixture fixture)
+public sealed class FrameAppendTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task What_was_appended_in_frames_is_read_in_json()

@@ -6,8 +6,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Messages;
 
 /// <summary>The stamp of a gateway, which never looks into a body.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class ProducerHeaderTests(NodeFixture fixture)
+public sealed class ProducerHeaderTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Theory]
     [InlineData(false, false)]

@@ -9,8 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Messages;
 
 /// <summary>Who reads where a channel is written gets it without a call of the storage, and the same as from there.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class RecentReadTests(NodeFixture fixture)
+public sealed class RecentReadTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task A_reader_at_the_end_costs_the_storage_nothing()

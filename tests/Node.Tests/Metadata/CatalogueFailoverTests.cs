@@ -9,8 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Baton.Node.Tests.Metadata;
 
-[Collection(SeveralNodesGroup.Name)]
-public sealed class CatalogueFailoverTests(NodeFixture fixture)
+public sealed class CatalogueFailoverTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task Commands_sent_through_a_failover_are_answered_by_the_next_leader_once_each_and_no_client_hears_of_leaders()

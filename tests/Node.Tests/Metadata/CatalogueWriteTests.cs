@@ -7,8 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Baton.Node.Tests.Metadata;
 
-[Collection(SeveralNodesGroup.Name)]
-public sealed class CatalogueWriteTests(NodeFixture fixture)
+public sealed class CatalogueWriteTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task Any_node_takes_a_command_and_every_copy_has_what_it_did()

@@ -5,8 +5,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Metadata;
 
 /// <summary>Leaders that lose what they lead while a client's request is with them: the client hears nothing of it.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class LostLeadershipTests(NodeFixture fixture)
+public sealed class LostLeadershipTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task A_topic_whose_leader_loses_the_metadata_between_its_creation_and_its_places_is_answered_once_the_next_leader_has_placed_it()

@@ -9,8 +9,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>The leader's side: what a subscriber gets, byte for byte, and who gets nothing.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class FeedTests(NodeFixture fixture)
+public sealed class FeedTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly (string, string)[] FewAttempts = [("Wal:MaxAttempts", "2"), ("Wal:RetryDelayMs", "1")];
 

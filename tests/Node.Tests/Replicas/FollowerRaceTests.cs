@@ -12,8 +12,7 @@ using Microsoft.Extensions.Options;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>What comes while a step waits for the activity before it.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class FollowerRaceTests(NodeFixture fixture)
+public sealed class FollowerRaceTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Theory]
     [InlineData(7L)]

@@ -5,8 +5,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>Whole nodes on real storage: one leads, one follows.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class FollowingTests(NodeFixture fixture)
+public sealed class FollowingTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly (string, string)[] FewAttempts = [("Wal:MaxAttempts", "2"), ("Wal:RetryDelayMs", "1")];
 

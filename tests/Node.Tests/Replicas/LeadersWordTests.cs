@@ -8,8 +8,7 @@ using Baton.Storage.Tests.Wal;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>What a replica makes of what its leader says, and of what it does not say.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class LeadersWordTests(NodeFixture fixture)
+public sealed class LeadersWordTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task A_batch_is_on_the_disk_when_it_is_called_durable_and_not_before()

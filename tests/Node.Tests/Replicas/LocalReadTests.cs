@@ -5,8 +5,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>Reads of a follower's own copy.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class LocalReadTests(NodeFixture fixture)
+public sealed class LocalReadTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Theory]
     [InlineData("committed")]

@@ -5,8 +5,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Replicas;
 
 /// <summary>What a recovery session can have a replica do.</summary>
-[Collection(SeveralNodesGroup.Name)]
-public sealed class RecoveryOrderTests(NodeFixture fixture)
+public sealed class RecoveryOrderTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task A_replica_with_a_foreign_record_touches_nothing_until_it_is_truncated_and_then_follows()

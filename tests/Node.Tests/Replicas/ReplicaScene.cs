@@ -26,7 +26,12 @@ internal sealed class ReplicaScene : IAsyncDisposable
 
     public string Folder => _folder.Path;
 
-    public static async Task<ReplicaScene> StartAsync(NodeFixture fixture) => new(fixture, await ScriptedControlPlane.StartAsync());
+    public static async Task<ReplicaScene> StartAsync(NodeFixture fixture)
+    {
+        // As a node does before it joins.
+        await fixture.OpenStore().PrepareAsync(CancellationToken.None);
+        return new ReplicaScene(fixture, await ScriptedControlPlane.StartAsync());
+    }
 
     /// <summary>A node that leads the channel.</summary>
     public Task<TestNode> LeadAsync(long term = 1, string id = "node-1", StorageFault? fault = null, params (string, string)[] settings) => LeadAsync(Channel, term, id, fault, settings);

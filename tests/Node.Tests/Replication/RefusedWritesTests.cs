@@ -9,8 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Replication;
 
 /// <summary>What a node refuses by its cluster's standing, and what it goes on doing.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class RefusedWritesTests(NodeFixture fixture)
+public sealed class RefusedWritesTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly ReplicateStanding Superseded = new(3, Replicates: true, new Supersession("c", 100, DateTimeOffset.UnixEpoch, RefusesWrites: true));
 

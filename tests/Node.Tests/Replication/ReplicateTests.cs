@@ -5,8 +5,7 @@ using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Replication;
 
-[Collection(NodeGroup.Name)]
-public sealed class ReplicateTests(NodeFixture fixture)
+public sealed class ReplicateTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private const string Local = """{"messages":[{"payload":"YQ=="}]}""";
 

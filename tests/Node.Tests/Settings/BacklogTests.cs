@@ -6,8 +6,7 @@ using Microsoft.Extensions.Options;
 namespace Baton.Node.Tests.Settings;
 
 /// <summary>Room for the connections of a gateway that lets all go at once.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class BacklogTests(NodeFixture fixture)
+public sealed class BacklogTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task Thousands_of_connections_may_wait_to_be_taken()

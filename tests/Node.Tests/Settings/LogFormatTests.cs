@@ -7,8 +7,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Settings;
 
 /// <summary>What a node prints.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class LogFormatTests(NodeFixture fixture)
+public sealed class LogFormatTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task As_json_every_line_is_an_object_and_a_forced_configuration_carries_forceUpdate_as_a_property()

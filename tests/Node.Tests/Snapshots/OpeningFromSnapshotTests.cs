@@ -9,8 +9,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Snapshots;
 
 /// <summary>Whole nodes on real storage: what the next one finds when it opens from a snapshot.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class OpeningFromSnapshotTests(NodeFixture fixture)
+public sealed class OpeningFromSnapshotTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private static readonly (string, string) Every100 = ("Node:SnapshotEveryRecords", "100");
 

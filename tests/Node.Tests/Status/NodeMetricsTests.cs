@@ -5,8 +5,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Status;
 
 /// <summary>What a running node prints, and that docs/metrics.md says the same.</summary>
-[Collection(NodeGroup.Name)]
-public sealed partial class NodeMetricsTests(NodeFixture fixture)
+public sealed partial class NodeMetricsTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task A_node_prints_what_it_did()

@@ -6,8 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Time;
 
 /// <summary>Time ticks rise within a channel whatever clocks do, and what a client was told of an expiry holds.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class TimeTickTests(NodeFixture fixture)
+public sealed class TimeTickTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     private const long HourMs = 3_600_000;
 

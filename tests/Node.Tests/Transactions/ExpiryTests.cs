@@ -7,8 +7,7 @@ using Baton.Node.Tests.Harness;
 namespace Baton.Node.Tests.Transactions;
 
 /// <summary>Transactions whose writers are gone end in the log, although nobody writes.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class ExpiryTests(NodeFixture fixture)
+public sealed class ExpiryTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task On_an_idle_channel_a_time_tick_ends_it_and_nothing_more_is_appended()

@@ -8,8 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Baton.Node.Tests.Transactions;
 
 /// <summary>The cases of transactions by number, word for word, at a node whose clock the test moves. Those of Core's tests say the same of the rules alone.</summary>
-[Collection(NodeGroup.Name)]
-public sealed class TransactionCasesTests(NodeFixture fixture) : IAsyncLifetime
+public sealed class TransactionCasesTests(NodeFixture fixture) : IClassFixture<NodeFixture>, IAsyncLifetime
 {
     private readonly string _channel = NodeFixture.NewChannel();
     private readonly MovableClock _clock = new();

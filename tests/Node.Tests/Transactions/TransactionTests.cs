@@ -5,8 +5,7 @@ using Baton.Node.Tests.Harness;
 
 namespace Baton.Node.Tests.Transactions;
 
-[Collection(NodeGroup.Name)]
-public sealed class TransactionTests(NodeFixture fixture)
+public sealed class TransactionTests(NodeFixture fixture) : IClassFixture<NodeFixture>
 {
     [Fact]
     public async Task T70_a_committed_reader_sees_nothing_until_the_commit_and_then_both()

@@ -4,8 +4,7 @@ using Baton.Storage.Tables;
 
 namespace Baton.Storage.Tests.Tables;
 
-[Collection(TablesGroup.Name)]
-public sealed class LargeValueTests(StorageFixture azurite)
+public sealed class LargeValueTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     [Theory]
     [InlineData(0, "json", 1)]

@@ -3,8 +3,7 @@ using Baton.Storage.Tables;
 
 namespace Baton.Storage.Tests.Tables;
 
-[Collection(TablesGroup.Name)]
-public sealed class TableClientTests(StorageFixture azurite)
+public sealed class TableClientTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     [Fact]
     public async Task Creating_a_table_twice_is_no_error()

@@ -2,8 +2,7 @@ using Baton.Storage.Tables;
 
 namespace Baton.Storage.Tests.Tables;
 
-[Collection(TablesGroup.Name)]
-public sealed class TableTransactionTests(StorageFixture azurite)
+public sealed class TableTransactionTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     [Fact]
     public async Task All_kinds_of_actions_are_done_together_and_answer_their_etags()

@@ -6,8 +6,7 @@ using Xunit.Abstractions;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Writers in processes of their own, killed by SIGKILL. The bench command <c>wal-killed</c> does the same for as long as you like.</summary>
-[Collection(KilledWritersGroup.Name)]
-public sealed class KilledWriterTests(StorageFixture azurite, ITestOutputHelper output)
+public sealed class KilledWriterTests(StorageFixture azurite, ITestOutputHelper output) : IClassFixture<StorageFixture>
 {
     private static readonly int Kills = Sampled.Count(40, all: 200);
 
@@ -29,11 +28,4 @@ public sealed class KilledWriterTests(StorageFixture azurite, ITestOutputHelper 
         Assert.Equal(Kills, tally.Kills);
         Assert.True(tally.WhileOpening > 0 && tally.Acknowledged > Kills, $"Seed {Seed}: the kills hit nothing.");
     }
-}
-
-/// <summary>An account and a service of its own: it runs beside the others.</summary>
-[CollectionDefinition(Name)]
-public sealed class KilledWritersGroup : ICollectionFixture<StorageFixture>
-{
-    public const string Name = "killed writers";
 }

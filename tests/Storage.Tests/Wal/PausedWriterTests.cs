@@ -6,8 +6,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>A writer that is stopped where it stands (SIGSTOP), replaced, and let go on: it believes that it leads, and can do nothing about it.</summary>
-[Collection(KilledWritersGroup.Name)]
-public sealed class PausedWriterTests(StorageFixture azurite)
+public sealed class PausedWriterTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     private const int Rounds = 6;
     private const int Writers = 4;

@@ -9,7 +9,7 @@ namespace Baton.Storage.Tests.Wal;
 
 /// <summary>A node with a thousand channels, most of them idle: they cost a little memory and nothing else.</summary>
 [Collection(ThousandChannelsGroup.Name)]
-public sealed class ThousandChannelsTests(StorageFixture azurite, ITestOutputHelper output)
+public sealed class ThousandChannelsTests(StorageFixture azurite, ITestOutputHelper output) : IClassFixture<StorageFixture>
 {
     private const int Channels = 1_000;
     private const int BusyAppends = 200;
@@ -146,7 +146,7 @@ public sealed class ThousandChannelsTests(StorageFixture azurite, ITestOutputHel
 
 /// <summary>It measures the process, so it has it for itself.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class ThousandChannelsGroup : ICollectionFixture<StorageFixture>
+public sealed class ThousandChannelsGroup
 {
     public const string Name = "a thousand channels";
 }

@@ -4,8 +4,7 @@ using Baton.Storage.Wal;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Damaged logs stop their readers, which say where and what is missing.</summary>
-[Collection(WalGroup.Name)]
-public sealed class WalDamageTests(StorageFixture azurite)
+public sealed class WalDamageTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     private readonly string _channel = WalTestExtensions.NewChannel();
 

@@ -2,8 +2,7 @@ using Baton.Storage.Wal;
 
 namespace Baton.Storage.Tests.Wal;
 
-[Collection(WalGroup.Name)]
-public sealed class WalFencingTests(StorageFixture azurite)
+public sealed class WalFencingTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     // What one call dies of ends the caller: a process that was killed makes no second attempt.
     private static readonly WalOptions OneAttempt = new() { MaxAttempts = 1, RetryDelayMs = 0, RetryMaxDelayMs = 0 };

@@ -4,8 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Followers see everything that is appended, by whoever, soon and in order, and cost little while nothing is.</summary>
-[Collection(WalGroup.Name)]
-public sealed class WalFollowTests(StorageFixture azurite) : IDisposable
+public sealed class WalFollowTests(StorageFixture azurite) : IClassFixture<StorageFixture>, IDisposable
 {
     private readonly string _channel = WalTestExtensions.NewChannel();
     private readonly ManualTime _time = new();

@@ -4,8 +4,7 @@ using Baton.Storage.Wal;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Snapshot, trim, pin and release, with every single call of theirs lost in turn: either the intended end, or a channel that opens and reads right.</summary>
-[Collection(WalGroup.Name)]
-public sealed class WalHistoryFaultTests(StorageFixture azurite)
+public sealed class WalHistoryFaultTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     [Theory]
     [InlineData(Loss.BeforeSending)]

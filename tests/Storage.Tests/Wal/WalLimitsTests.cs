@@ -7,8 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>The service's limits, with the log's own settings: it rolls before it meets them.</summary>
-[Collection(WalGroup.Name)]
-public sealed class WalLimitsTests(StorageFixture azurite)
+public sealed class WalLimitsTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     private const int LargeAppends = 70;
     private const long MaxSegmentBytes = 256L * 1024 * 1024;

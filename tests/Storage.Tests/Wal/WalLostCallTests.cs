@@ -3,8 +3,7 @@ using Baton.Storage.Wal;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Calls to the storage that get lost at one chosen moment. For every fault at every call, see <see cref="HttpFaults.HttpFaultTests"/>.</summary>
-[Collection(WalGroup.Name)]
-public sealed class WalLostCallTests(StorageFixture azurite)
+public sealed class WalLostCallTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     [Fact]
     public async Task A_lost_read_back_is_read_again()

@@ -5,8 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Pins keep a part of the log; a pin that comes too late is told so.</summary>
-[Collection(WalGroup.Name)]
-public sealed class WalPinTests(StorageFixture azurite)
+public sealed class WalPinTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     private static readonly WalOptions KeepNothing = new() { MaxSegmentBlocks = 2, RetainMs = 0, SnapshotsKept = 1, RetryDelayMs = 0, RetryMaxDelayMs = 0 };
     private readonly string _channel = WalTestExtensions.NewChannel();

@@ -8,8 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Reading through segments, over what retention has deleted, and over broken downloads.</summary>
-[Collection(WalGroup.Name)]
-public sealed class WalReadTests(StorageFixture azurite)
+public sealed class WalReadTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     private readonly string _channel = WalTestExtensions.NewChannel();
 

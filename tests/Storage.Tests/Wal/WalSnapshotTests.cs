@@ -7,8 +7,7 @@ using Baton.Storage.Wal;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>A channel opens from its newest usable snapshot and the records behind it, and from nothing else.</summary>
-[Collection(WalGroup.Name)]
-public sealed class WalSnapshotTests(StorageFixture azurite)
+public sealed class WalSnapshotTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     private static readonly WalOptions Small = new() { MaxSegmentBlocks = 3, RetainMs = 0, RetryDelayMs = 0, RetryMaxDelayMs = 0 };
     private readonly string _channel = WalTestExtensions.NewChannel();

@@ -3,8 +3,7 @@ using Baton.Storage.Wal;
 
 namespace Baton.Storage.Tests.Wal;
 
-[Collection(WalGroup.Name)]
-public sealed class WalStoreTests(StorageFixture azurite)
+public sealed class WalStoreTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     private readonly string _channel = WalTestExtensions.NewChannel();
 

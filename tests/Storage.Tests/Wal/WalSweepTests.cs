@@ -4,8 +4,7 @@ using Baton.Storage.Wal;
 namespace Baton.Storage.Tests.Wal;
 
 /// <summary>Blobs that no manifest lists, or ever will, are deleted; all others stay.</summary>
-[Collection(WalGroup.Name)]
-public sealed class WalSweepTests(StorageFixture azurite)
+public sealed class WalSweepTests(StorageFixture azurite) : IClassFixture<StorageFixture>
 {
     private static readonly WalManifest Log = new("ch", 5, "me", "id", [new WalSegment(3, 11, 20, 100), new WalSegment(5, 21, 30, 100), new WalSegment(5, 31)])
     {

@@ -8,8 +8,7 @@ namespace Baton.Storage.Tests.Wal.HttpFaults;
 /// Each way in which an HTTP call can fail, at each call of a log's life: every record is in the log exactly once, in order, and readers and openers agree.
 /// Failing three times in a row begins at every third call only, so that every call is still among those that fail; with <c>BATON_TESTS=all</c> at every one.
 /// </summary>
-[Collection(HttpFaultsGroup.Name)]
-public sealed class HttpFaultTests(StorageFixture azurite, ITestOutputHelper output)
+public sealed class HttpFaultTests(StorageFixture azurite, ITestOutputHelper output) : IClassFixture<StorageFixture>
 {
     private const int AtOnce = 4;
     private static readonly TimeSpan Long = TimeSpan.FromSeconds(30);
@@ -87,11 +86,4 @@ public sealed class HttpFaultTests(StorageFixture azurite, ITestOutputHelper out
             }
         });
     }
-}
-
-/// <summary>A service of its own: it runs beside the others.</summary>
-[CollectionDefinition(Name)]
-public sealed class HttpFaultsGroup : ICollectionFixture<StorageFixture>
-{
-    public const string Name = "HTTP faults";
 }
