@@ -54,6 +54,21 @@ internal sealed partial class LeaderHints(ControlPlaneClient controlPlane, IOpti
         }
     }
 
+    /// <summary>The first of <paramref name="channels"/> that the cluster has, as the control plane says now; null where it has none of them, or does not answer.</summary>
+    public async Task<string?> FirstThereAsync(IEnumerable<string> channels, CancellationToken ct)
+    {
+        try
+        {
+            var route = await ReadAsync(ct);
+            return channels.FirstOrDefault(c => Has(route, c));
+        }
+        catch (ControlPlaneException e)
+        {
+            LogNoRoute(log, e.Message);
+            return null;
+        }
+    }
+
     private static bool Has(RouteView? route, string channel) => route is not null && (route.Channels.ContainsKey(channel) || route.Offline?.Contains(channel, StringComparer.Ordinal) == true);
 
     private async Task<RouteView> ReadAsync(CancellationToken ct)

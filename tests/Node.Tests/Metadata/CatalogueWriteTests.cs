@@ -1,5 +1,6 @@
 using System.Net;
 using Baton.Core.Api;
+using Baton.Core.Cluster;
 using Baton.Core.Metadata;
 using Baton.Node.Replication;
 using Baton.Node.Tests.Harness;
@@ -88,6 +89,28 @@ public sealed class CatalogueWriteTests(NodeFixture fixture) : IClassFixture<Nod
         Assert.Equal(before, (await CatalogueScene.StatusAsync(scene.Leader)).Lsn);
         var written = await CatalogueScene.WriteAsync(scene.Leader, new CreateConsumerGroup("g1"), new CreateConsumerGroup("g2"));
         Assert.Equal((before + 1, before + 2), (written.FirstLsn, written.LastLsn));
+    }
+
+    [Fact]
+    public async Task A_topic_for_whose_partition_there_is_a_channel_that_is_no_topics_is_refused_and_changes_nothing()
+    {
+        await using var scene = await CatalogueScene.StartAsync(fixture, nodes: 2);
+        scene.Plane.Change(s => s with
+        {
+            Version = s.Version + 1,
+            Channels = new Dictionary<string, ChannelState>(s.Channels, StringComparer.Ordinal) { ["taken-1"] = new(null, 0, 1, [], s.Channels.Count) },
+        });
+        var before = (await CatalogueScene.StatusAsync(scene.Leader)).Lsn;
+
+        foreach (var node in scene.Nodes)
+        {
+            var problem = await TestNode.ProblemAsync(CatalogueScene.SendAsync(node, new CreateConsumerGroup("g"), new CreateTopic("free", 1), new CreateTopic("taken", 2)), ApiErrorCode.Conflict);
+            Assert.Contains("taken-1", problem.Detail, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(before, (await CatalogueScene.StatusAsync(scene.Leader)).Lsn);
+        Assert.Equal(0, scene.Plane.TopicRequests);
+        await CatalogueScene.WriteAsync(scene.Follower, new CreateTopic("taken", 1));
     }
 
     [Fact]
