@@ -24,10 +24,16 @@ internal static class MetadataReport
         var (still, far) = (wal.Delays[0], wal.Delays[^1]);
         Add("one client, p50", Samples.Ms(still.Commands.Median), $"< {MostMs} ms", still.Commands.Median < MostMs);
         Add("one client, p50, to the raw append's", Ratio(still.Commands.Median / still.Raw.Median), $"≤ {MostOfRaw}", still.Commands.Median <= MostOfRaw * still.Raw.Median);
-        Add("64 clients, a command a request", Rate(still.Many.PerSecond), $"≥ {LeastPerSecond:N0}/s", still.Many.PerSecond >= LeastPerSecond);
-        Add("  to requests that change nothing", Ratio(still.Many.PerSecond / still.Bare.PerSecond), "", null);
+
+        // The delay between nodes is in none of these rows, and the machine's pace in each: they are one thing, measured so many times.
+        var middle = wal.Delays.OrderBy(d => d.Many.PerSecond).ElementAt(wal.Delays.Count / 2);
+        Add($"64 clients, a command a request, the middle one of {wal.Delays.Count} rows", Rate(middle.Many.PerSecond), $"≥ {LeastPerSecond:N0}/s", middle.Many.PerSecond >= LeastPerSecond);
+        Add("  to requests that change nothing, beside it", Ratio(middle.Many.PerSecond / middle.Bare.PerSecond), "", null);
         Add("64 clients, 16 commands a request", Rate(wal.Batched!.PerSecond), "", null);
-        Add($"one client, p50 with {far.DelayMs} ms between the nodes, to that with none", Ratio(far.Commands.Median / still.Commands.Median), $"≤ {MostRise}", far.Commands.Median <= MostRise * still.Commands.Median);
+
+        // Both beside the raw appends of their moment.
+        var rise = far.Commands.Median / far.Raw.Median / (still.Commands.Median / still.Raw.Median);
+        Add($"one client, p50 to the raw append's: with {far.DelayMs} ms between the nodes, to that with none", Ratio(rise), $"≤ {MostRise}", rise <= MostRise);
         Add("a follower has it, after the leader's answer, p99", Samples.Ms(wal.Lag!.Lag.Percentile(0.99)), $"≤ {MostLagMs} ms", wal.Lag!.Lag.Percentile(0.99) <= MostLagMs);
         Add("  p50", Samples.Ms(wal.Lag!.Lag.Median), "", null);
         Add($"  not within the read's wait, of {wal.Lag!.Lag.Count}", wal.Lag!.Forwarded.ToString(CultureInfo.InvariantCulture), "0", wal.Lag!.Forwarded == 0);
