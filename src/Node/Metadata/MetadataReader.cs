@@ -58,9 +58,17 @@ internal sealed class MetadataReader(
             : throw new ApiException(ApiErrorCode.InvalidArgument, "minLsn must be a whole number, 0 or above: the lastLsn of an answer");
     }
 
-    private async Task<bool> HaveAsync(long lsn, TimeSpan wait, bool mustHave, CancellationToken aborted) =>
-        await copy.WaitAsync(s => s.LastLsn >= lsn, wait, aborted) || (!mustHave ? false : throw new ApiException(
-            ApiErrorCode.Unavailable, $"the catalogue of node {node.Value.Id} is at LSN {copy.State.LastLsn} and not at {lsn} yet{(follower.Problem is { } problem ? $": {problem}" : "")}") { RetryAfterSeconds = 1 });
+    private async Task<bool> HaveAsync(long lsn, TimeSpan wait, bool mustHave, CancellationToken aborted)
+    {
+        var has = await copy.WaitAsync(s => s.LastLsn >= lsn, wait, aborted);
+        if (!has && mustHave)
+        {
+            var why = follower.Problem is { } problem ? $": {problem}" : "";
+            throw new ApiException(ApiErrorCode.Unavailable, $"the catalogue of node {node.Value.Id} is at LSN {copy.State.LastLsn} and not at {lsn} yet{why}") { RetryAfterSeconds = 1 };
+        }
+
+        return has;
+    }
 
     private IResult Here(LedChannel? led, Func<MetadataState, MetadataAnswer, MetadataAnswer> look)
     {
