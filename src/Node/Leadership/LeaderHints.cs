@@ -45,7 +45,8 @@ internal sealed partial class LeaderHints(ControlPlaneClient controlPlane, IOpti
     {
         try
         {
-            return Has(await ReadAsync(ct), channel);
+            var route = await ReadAsync(ct);
+            return route.Channels.ContainsKey(channel) || route.Offline?.Contains(channel, StringComparer.Ordinal) == true;
         }
         catch (ControlPlaneException e)
         {
@@ -60,7 +61,8 @@ internal sealed partial class LeaderHints(ControlPlaneClient controlPlane, IOpti
         try
         {
             var route = await ReadAsync(ct);
-            return channels.FirstOrDefault(c => Has(route, c));
+            var offline = route.Offline?.ToHashSet(StringComparer.Ordinal);
+            return channels.FirstOrDefault(c => route.Channels.ContainsKey(c) || offline?.Contains(c) == true);
         }
         catch (ControlPlaneException e)
         {
@@ -68,8 +70,6 @@ internal sealed partial class LeaderHints(ControlPlaneClient controlPlane, IOpti
             return null;
         }
     }
-
-    private static bool Has(RouteView? route, string channel) => route is not null && (route.Channels.ContainsKey(channel) || route.Offline?.Contains(channel, StringComparer.Ordinal) == true);
 
     private async Task<RouteView> ReadAsync(CancellationToken ct)
     {

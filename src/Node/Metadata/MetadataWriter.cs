@@ -16,7 +16,12 @@ internal sealed class MetadataWriter(MetadataCopy copy, TopicInitializer initial
     public async Task<MetadataCommandsResponse> WriteAsync(LedChannel led, IReadOnlyList<MetadataCommand> commands, ProducerStamp? producer, CancellationToken ct)
     {
         IReadOnlyList<MetadataCommand> whole = [.. commands.Select(c => MetadataRules.WithDefaults(c, settings.Value.DefaultPartitions, settings.Value.DefaultReplicationFactor))];
-        await RefuseTakenAsync(whole, ct);
+        List<CreateTopic> created = [.. whole.OfType<CreateTopic>()];
+        if (created.Count > 0)
+        {
+            await RefuseTakenAsync(created, ct);
+        }
+
         var written = await led.CommandAsync(whole, producer);
         metrics.Written(whole.Count);
         if (settings.Value.Commit == MetadataCommit.Quorum)
@@ -24,20 +29,19 @@ internal sealed class MetadataWriter(MetadataCopy copy, TopicInitializer initial
             await ConfirmAsync(led, written.LastLsn, ct);
         }
 
-        List<string> created = [.. whole.OfType<CreateTopic>().Select(c => c.Name)];
         if (created.Count > 0)
         {
-            await initializer.InitializeAsync(led, created, TimeSpan.FromMilliseconds(settings.Value.ForwardTimeoutMs), ct);
+            await initializer.InitializeAsync(led, [.. created.Select(c => c.Name)], TimeSpan.FromMilliseconds(settings.Value.ForwardTimeoutMs), ct);
         }
 
         return new MetadataCommandsResponse(written.FirstLsn, written.LastLsn, led.Term, node.Value.Id, MetadataViews.Created(copy.State, whole, written.FirstLsn, written.LastLsn));
     }
 
     // Such a topic would be in the log for good, and never have leaders. What the state refuses, or has done already, is left to it; a channel that comes up a moment later is met by the initializer.
-    private async Task RefuseTakenAsync(IReadOnlyList<MetadataCommand> commands, CancellationToken ct)
+    private async Task RefuseTakenAsync(List<CreateTopic> topics, CancellationToken ct)
     {
         var state = copy.State;
-        var wanted = commands.OfType<CreateTopic>()
+        var wanted = topics
             .Where(t => !state.Topics.ContainsKey(t.Name))
             .SelectMany(t => Enumerable.Range(0, Math.Clamp(t.Partitions!.Value, 0, MetadataLimits.MaxPartitionsPerTopic)).Select(p => (Topic: t.Name, Channel: PartitionChannels.NameOf(t.Name, p, state.NextGeneration(t.Name)))))
             .Take(PartitionInitializer.MaxChannels)

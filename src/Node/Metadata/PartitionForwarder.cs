@@ -169,7 +169,8 @@ internal sealed class PartitionForwarder(
 
         if (!await copy.WaitAsync(s => s.Topics.ContainsKey(topic) && !s.UnassignedTopics.Contains(topic), limit.Left, aborted))
         {
-            throw new ApiException(ApiErrorCode.Unavailable, $"topic {topic} is created, but its partitions have no leaders yet: ask again") { RetryAfterSeconds = 1 };
+            var why = copy.State.Topics.ContainsKey(topic) ? "is created, but its partitions have no leaders yet: ask again" : "is not there yet: ask again, or create it by a CreateTopic command, whose answer says what is in its way";
+            throw new ApiException(ApiErrorCode.Unavailable, $"topic {topic} {why}") { RetryAfterSeconds = 1 };
         }
 
         if (copy.State.FindPartition(channel) is null)
